@@ -1,0 +1,51 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "weft",
+  products: [
+    .executable(name: "weft", targets: ["weft"]),
+    // Netlink knows nothing of links or overlays and is of use to any program
+    // that talks to the kernel; the others build on it in this order.
+    .library(name: "Netlink", targets: ["Netlink"]),
+    .library(name: "OverlayModel", targets: ["OverlayModel"]),
+    .library(name: "Documents", targets: ["Documents"]),
+    .library(name: "KernelState", targets: ["KernelState"]),
+    .library(name: "Planning", targets: ["Planning"]),
+    .library(name: "Applying", targets: ["Applying"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(
+      name: "CNetlinkRoute", pkgConfig: "libnl-route-3.0",
+      providers: [.apt(["libnl-route-3-dev", "libnl-3-dev"])]),
+    .target(name: "Netlink", dependencies: ["CMnl"]),
+    .target(name: "OverlayModel", dependencies: ["CNetlinkRoute"]),
+    .target(
+      name: "Documents",
+      dependencies: ["OverlayModel", .product(name: "Yams", package: "Yams")]),
+    .target(name: "KernelState", dependencies: ["Netlink", "OverlayModel", "CNetlinkRoute"]),
+    .target(name: "Planning", dependencies: ["OverlayModel", "CNetlinkRoute"]),
+    .target(name: "Applying", dependencies: ["KernelState", "Planning", "Netlink"]),
+    .executableTarget(
+      name: "weft",
+      dependencies: [
+        "Applying", "Documents", "KernelState", "Planning", "Netlink",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents"]),
+    // Needs root: every test makes network namespaces of its own and works on the real kernel.
+    .testTarget(
+      name: "KernelTests",
+      dependencies: [
+        "Applying", "Documents", "KernelState", "Planning", "Netlink", "CNetlinkRoute", "weft",
+      ]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,33 @@
+// libnl-route-3 and the kernel's rtnetlink headers.
+#ifndef WEFT_CNETLINKROUTE_SHIM_H
+#define WEFT_CNETLINKROUTE_SHIM_H
+
+// glibc's own first: the kernel's headers then leave out what both define.
+#include <netinet/in.h>
+#include <net/if.h>
+#include <errno.h>
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include <netlink/netlink.h>
+#include <netlink/cache.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/vxlan.h>
+#include <netlink/route/link/bridge.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/rtnl.h>
+
+// Debian 12's headers are those of Linux 6.1. What is newer is numbered here, as in the
+// kernel's include/uapi/linux/if_link.h, with the release that brought it.
+enum {
+    WEFT_IFLA_VXLAN_LOCALBYPASS = 31,          // 6.5
+    WEFT_IFLA_BR_FDB_MAX_LEARNED = 49,         // 6.7
+    WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS = 43, // 6.4
+};
+
+#endif

@@ -1,0 +1,258 @@
+import OverlayModel
+
+/// Documents that are good, as the state that they describe.
+public struct CompiledDocuments: Sendable {
+  public let state: HostState
+  public let files: [SourceFile]
+}
+
+/// Everything that is wrong with the documents of a run.
+public struct DocumentFaults: Error, Sendable {
+  /// By place.
+  public let diagnostics: [Diagnostic]
+  public let files: [SourceFile]
+
+  public init(diagnostics: [Diagnostic], files: [SourceFile]) {
+    self.diagnostics = diagnostics.sorted()
+    self.files = files
+  }
+}
+
+/// Puts the declarations of all files together and checks what no single value shows.
+public struct DocumentCompiler {
+  private var diagnostics: [Diagnostic]
+  private var state: HostState
+
+  /// - Throws: ``DocumentFaults`` with all that is wrong.
+  public static func compile(_ files: [SourceFile]) throws(DocumentFaults) -> CompiledDocuments {
+    var reader = DocumentReader()
+    for (index, file) in files.enumerated() { reader.read(file, index: index) }
+    var compiler = DocumentCompiler(reader, files)
+    compiler.attachPorts(reader.memberships)
+    for link in compiler.state.sortedLinks where link.kind == .vxlan { compiler.checkVxlan(link) }
+    compiler.checkSharedPorts()
+    guard compiler.diagnostics.isEmpty else {
+      throw DocumentFaults(diagnostics: compiler.diagnostics, files: files)
+    }
+    return CompiledDocuments(state: compiler.state, files: files)
+  }
+
+  private init(_ reader: DocumentReader, _ files: [SourceFile]) {
+    diagnostics = reader.diagnostics
+    state = HostState(
+      links: reader.declarations.values.map(\.link), sources: SourceMap(files: files.map(\.name)))
+  }
+
+  private mutating func fault(
+    _ position: SourcePosition, _ message: String, _ related: SourcePosition? = nil, _ there: String = ""
+  ) {
+    diagnostics.append(
+      Diagnostic(
+        position: position, message: message,
+        related: related.map { [.init(position: $0, message: there)] } ?? []))
+  }
+
+  // MARK: Ports
+
+  private mutating func attachPorts(_ memberships: [DocumentReader.Membership]) {
+    for membership in memberships.sorted(by: { $0.source < $1.source }) {
+      let name = membership.port
+      var port = state.links[name] ?? LinkState(name: name, kind: nil, owner: .others)
+      if let other = port.bridge {
+        fault(
+          membership.source, "\(name) is a port of two bridges, \(other) and \(membership.bridge)",
+          port.portSource, "first named here")
+        continue
+      }
+      if port.kind == .bridge {
+        fault(membership.source, "\(name) is a bridge: a bridge cannot be a port of a bridge")
+        continue
+      }
+      if port.specific?.isTrue(.genericProtocol) == true {
+        fault(
+          membership.source,
+          "\(name) has `generic-protocol`: it carries no Ethernet frames and cannot be a port of a bridge")
+        continue
+      }
+      if membership.isOptional, port.owner == .weft {
+        fault(
+          membership.source,
+          "\(name) is made by this document: `optional` is for links that come from elsewhere")
+        continue
+      }
+      port.bridge = membership.bridge
+      port.port = membership.attributes
+      port.isOptional = membership.isOptional
+      port.portSource = membership.source
+      if !port.source.isKnown { port.source = membership.source }
+      state.links[name] = port
+    }
+  }
+
+  // MARK: VXLAN devices
+
+  private mutating func checkVxlan(_ link: LinkState) {
+    guard let specific = link.specific else { return }
+    let name = link.name
+    if specific.isTrue(.external) {
+      if specific[.vni] != nil {
+        fault(
+          specific.position(of: .vni),
+          "vxlan \(name): an `external` device has no `vni` of its own: leave out one of the two")
+      }
+      if let entry = link.fdb?.first {
+        fault(
+          entry.source,
+          "vxlan \(name): an `external` device has entries for each VNI, not for the device: leave out `fdb` and `flood`")
+      }
+    } else {
+      if specific[.vni] == nil {
+        fault(link.source, "vxlan \(name): `vni` is missing, the network's number from 1 to 16777215")
+      }
+      for attribute in [Attribute.vniFilter, .genericProtocol] where specific.isTrue(attribute) {
+        fault(
+          specific.position(of: attribute), "vxlan \(name): `\(attribute.key)` needs `external: true` as well")
+      }
+    }
+    checkUnderlay(link, specific)
+    if specific.isTrue(.learning), let entry = link.fdb?.first(where: { !$0.mac.holdsDestinationList }) {
+      fault(
+        specific.position(of: .learning),
+        "vxlan \(name): `learning: true` does not go with static entries: Linux drops what a MAC address with an entry sends from another VTEP",
+        entry.source, "a static entry is here")
+    }
+    normalise(link, specific)
+    checkMTU(link)
+  }
+
+  private mutating func checkUnderlay(_ link: LinkState, _ specific: AttributeSet) {
+    let name = link.name
+    if specific[.group] != nil, specific[.remote] != nil {
+      fault(
+        specific.position(of: .remote),
+        "vxlan \(name): `group` and `remote` are the same thing for Linux, the default destination: give one of the two",
+        specific.position(of: .group), "`group` is here")
+    }
+    if specific[.group] != nil, specific[.device] == nil {
+      fault(
+        specific.position(of: .group), "vxlan \(name): a multicast `group` needs `device`, the underlay device")
+    }
+    if specific.link(.device) == name {
+      fault(specific.position(of: .device), "vxlan \(name): a device cannot be its own underlay")
+    }
+    let family = link.underlayFamily
+    for attribute in [Attribute.local, .group, .remote] {
+      guard let address = specific.address(attribute) else { continue }
+      if address.family != family {
+        fault(
+          specific.position(of: attribute),
+          "vxlan \(name): `\(attribute.key)` is an \(address.family.name) address, but the device is \(family.name) by its other addresses"
+        )
+      }
+      if address.isIPv6LinkLocal, specific[.device] == nil {
+        fault(
+          specific.position(of: attribute),
+          "vxlan \(name): the link-local address \(address) needs `device`, the underlay device")
+      }
+    }
+    if let label = specific.number(.flowLabel), label != 0, family == .v4 {
+      fault(
+        specific.position(of: .flowLabel),
+        "vxlan \(name): `flow-label` is for an IPv6 underlay: give an IPv6 address as `local`")
+    }
+    for entry in link.fdb ?? [] where entry.vtep.family != family {
+      let reason =
+        specific[.local] == nil && specific[.remote] == nil && specific[.group] == nil
+        ? "is \(family.name) because it has no `local` address" : "is \(family.name)"
+      fault(
+        entry.source,
+        "vxlan \(name): \(entry.vtep) is an \(entry.vtep.family.name) address, but the device \(reason): Linux takes one family for each device"
+      )
+    }
+  }
+
+  /// The kernel leaves the device's own port and VNI out of its entries, and so does weft.
+  private mutating func normalise(_ link: LinkState, _ specific: AttributeSet) {
+    guard let entries = link.fdb else { return }
+    let complete = specific.withDefaults()
+    let vni = complete.number(.vni) ?? 0
+    let port = UInt16(truncatingIfNeeded: complete.number(.port) ?? 0)
+    guard entries.contains(where: { ($0.vni == vni && vni != 0) || $0.port == port }) else { return }
+    let normal = entries.map { entry in
+      FDBEntry(
+        mac: entry.mac, vtep: entry.vtep, vni: entry.vni == vni ? 0 : entry.vni,
+        port: entry.port == port ? 0 : entry.port, via: entry.via, origin: entry.origin, source: entry.source)
+    }.sorted(by: FDBEntry.precedes)
+    for (first, second) in zip(normal, normal.dropFirst()) where first.hasSameIdentity(as: second) {
+      fault(
+        max(first.source, second.source), "vxlan \(link.name): \(second.destinationText) is given twice",
+        min(first.source, second.source), "first given here")
+    }
+    state.links[link.name]?.fdb = normal
+  }
+
+  /// As far as the documents alone tell; the host's own MTUs are looked at when there is a host.
+  private mutating func checkMTU(_ link: LinkState) {
+    guard let mtu = link.base.number(.mtu), link.specific?.link(.device) != nil,
+      let limit = UnderlayMTU(of: link, desired: state, observed: HostState()), mtu > limit.mtu
+    else { return }
+    fault(
+      link.base.position(of: .mtu),
+      "vxlan \(link.name): mtu \(mtu) is more than the underlay leaves: \(limit.arithmetic): lower it, raise the underlay's, or leave it out"
+    )
+  }
+
+  // MARK: What VXLAN devices share
+
+  private struct Socket: Hashable {
+    let port: UInt32
+    let family: IPAddress.Family
+  }
+
+  /// Linux has one socket for each UDP port and family, and one device for each VNI on it.
+  private mutating func checkSharedPorts() {
+    let kinds = ["external", "vni-filter", "generic-protocol", "group-policy", "udp6-zero-checksum-rx"]
+    var bySocket: [Socket: [LinkState]] = [:]
+    for link in state.links.values.sorted(by: { $0.source < $1.source }) where link.kind == .vxlan {
+      guard let specific = link.specific?.withDefaults() else { continue }
+      let socket = Socket(port: specific.number(.port) ?? 0, family: link.underlayFamily)
+      let isKnown = specific.isTrue(.external) || link.specific?[.vni] != nil
+      if isKnown { bySocket[socket, default: []].append(link) }
+    }
+    for (socket, links) in bySocket {
+      var byVNI: [UInt32: LinkState] = [:]
+      for link in links {
+        guard let specific = link.specific?.withDefaults(), let first = links.first, first.name != link.name,
+          let other = first.specific?.withDefaults()
+        else {
+          if let vni = link.specific?.number(.vni) { byVNI[vni] = link }
+          continue
+        }
+        let differing = kinds.first { key in
+          guard let row = AttributeTable.vxlan.index(of: key) else { return false }
+          return specific[row] != other[row]
+        }
+        if let differing {
+          fault(
+            link.source,
+            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(differing)`: Linux cannot open it for both: give one another `port`",
+            first.source, "\(first.name) is here")
+        } else if specific.isTrue(.external), !specific.isTrue(.vniFilter) {
+          fault(
+            link.source,
+            "vxlan \(link.name) and \(first.name) are both `external` on UDP port \(socket.port): only one can be",
+            first.source, "\(first.name) is here")
+        } else if let vni = specific.number(.vni), vni != 0 {
+          if let twin = byVNI[vni] {
+            fault(
+              specific.position(of: .vni),
+              "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one another `vni` or `port`",
+              twin.specific?.position(of: .vni) ?? twin.source, "\(twin.name) has it here")
+          } else {
+            byVNI[vni] = link
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,506 @@
+import OverlayModel
+
+/// Reads the files of one run into declarations, which ``DocumentCompiler`` puts together.
+///
+/// All faults are collected: a fault in one value does not keep the rest from being read.
+struct DocumentReader {
+  /// What one object of a document says, with the place of each key.
+  struct Declaration {
+    var link: LinkState
+    /// Of the keys that are no attributes of a table.
+    var keys: [String: SourcePosition] = [:]
+  }
+
+  /// A bridge's claim to a port.
+  struct Membership {
+    let bridge: InterfaceName
+    let port: InterfaceName
+    let attributes: AttributeSet
+    let isOptional: Bool
+    let source: SourcePosition
+  }
+
+  private(set) var diagnostics: [Diagnostic] = []
+  private(set) var declarations: [InterfaceName: Declaration] = [:]
+  private(set) var memberships: [Membership] = []
+
+  /// The one version of the format that there is.
+  static let version: UInt32 = 1
+
+  mutating func read(_ file: SourceFile, index: Int) {
+    do throws(Diagnostic) {
+      let cursor = try YAMLCursor(file: file, index: index)
+      let start = SourcePosition(file: index, line: 1, column: 1)
+      guard !cursor.isEmpty, let root = try cursor.peek() else {
+        throw Diagnostic(
+          position: start, message: "the file holds no document: a document begins with `weft: 1`")
+      }
+      guard root.kind == .mapping else {
+        throw Diagnostic(
+          position: root.position, message: "a document is a mapping that begins with `weft: 1`")
+      }
+      try readDocument(cursor, start)
+      try cursor.finish()
+    } catch {
+      diagnostics.append(error)
+    }
+  }
+
+  private mutating func readDocument(_ cursor: YAMLCursor, _ start: SourcePosition) throws(Diagnostic) {
+    var hasVersion = false
+    try readObject(cursor, keys: ["weft", "vxlans", "bridges", "links"]) { reader, key, position throws(Diagnostic) in
+      switch key {
+      case "weft":
+        hasVersion = true
+        let scalar = try cursor.readScalar()
+        guard scalar.isPlain, scalar.text == "\(Self.version)" else {
+          throw Diagnostic(
+            position: scalar.position,
+            message: "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1")
+        }
+      case "vxlans": try reader.readLinks(cursor, kind: .vxlan)
+      case "bridges": try reader.readLinks(cursor, kind: .bridge)
+      default: try reader.readLinks(cursor, kind: nil)
+      }
+    }
+    if !hasVersion {
+      throw Diagnostic(position: start, message: "`weft: 1` is missing: it says which version of the format this is")
+    }
+  }
+
+  // MARK: Links
+
+  private mutating func readLinks(_ cursor: YAMLCursor, kind: LinkKind?) throws(Diagnostic) {
+    if try skipsNull(cursor) { return }
+    try readNamed(cursor) { reader, name, position throws(Diagnostic) in
+      var declaration = Declaration(link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
+      declaration.link.source = position
+      if try !reader.skipsNull(cursor) {
+        switch kind {
+        case .vxlan: try reader.readVxlan(cursor, &declaration)
+        case .bridge: try reader.readBridge(cursor, &declaration)
+        default: try reader.readLink(cursor, &declaration)
+        }
+      }
+      if let other = reader.declarations[name] {
+        reader.diagnostics.append(
+          Diagnostic(
+            position: position, message: "\(name) is described twice",
+            related: [.init(position: other.link.source, message: "here as a \(other.link.noun)")]))
+      } else {
+        reader.declarations[name] = declaration
+      }
+    }
+  }
+
+  private static let linkSections = ["addresses", "neighbours"]
+  private static let vxlanKeys = AttributeTable.vxlan.keys + AttributeTable.link.keys + ["flood", "fdb"] + linkSections
+  private static let bridgeKeys = AttributeTable.bridge.keys + AttributeTable.link.keys + ["ports", "fdb"] + linkSections
+  private static let linkKeys = AttributeTable.link.keys + linkSections
+  private static let portKeys = AttributeTable.bridgePort.keys + ["optional"]
+
+  private mutating func readVxlan(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
+    var link = declaration.link
+    var keys = declaration.keys
+    try readObject(cursor, keys: Self.vxlanKeys) { reader, key, position throws(Diagnostic) in
+      keys[key] = position
+      switch key {
+      case "flood": link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
+      case "fdb": link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
+      default: try reader.readCommon(cursor, key, &link)
+      }
+    }
+    link.fdb?.sort(by: FDBEntry.precedes)
+    declaration = Declaration(link: link, keys: keys)
+  }
+
+  private mutating func readBridge(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
+    var link = declaration.link
+    var keys = declaration.keys
+    try readObject(cursor, keys: Self.bridgeKeys) { reader, key, position throws(Diagnostic) in
+      keys[key] = position
+      switch key {
+      case "ports": try reader.readPorts(cursor, of: link.name)
+      case "fdb": link.bridgeFDB = try reader.readBridgeFDB(cursor)
+      default: try reader.readCommon(cursor, key, &link)
+      }
+    }
+    declaration = Declaration(link: link, keys: keys)
+  }
+
+  private mutating func readLink(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
+    var link = declaration.link
+    var keys = declaration.keys
+    try readObject(cursor, keys: Self.linkKeys) { reader, key, position throws(Diagnostic) in
+      keys[key] = position
+      try reader.readCommon(cursor, key, &link)
+    }
+    declaration = Declaration(link: link, keys: keys)
+  }
+
+  /// Attributes of the tables, and the sections that every link may have.
+  private mutating func readCommon(
+    _ cursor: YAMLCursor, _ key: String, _ link: inout LinkState
+  ) throws(Diagnostic) {
+    switch key {
+    case "addresses": link.addresses = try readAddresses(cursor)
+    case "neighbours": link.neighbours = try readNeighbours(cursor)
+    default:
+      if let row = link.specific?.table.index(of: key) {
+        try readAttribute(cursor, row, into: &link.specific)
+      } else if let row = link.base.table.index(of: key) {
+        var base: AttributeSet? = link.base
+        try readAttribute(cursor, row, into: &base)
+        link.base = base ?? link.base
+      }
+    }
+  }
+
+  private func readAttribute(
+    _ cursor: YAMLCursor, _ row: Int, into set: inout AttributeSet?
+  ) throws(Diagnostic) {
+    guard let attribute = set?.table.rows[row] else { return }
+    let scalar = try readScalar(cursor, attribute.key)
+    if let value = try ValueParser.value(of: scalar, for: attribute) {
+      set?.set(row, to: value, at: scalar.position)
+    }
+  }
+
+  private mutating func readPorts(_ cursor: YAMLCursor, of bridge: InterfaceName) throws(Diagnostic) {
+    if try skipsNull(cursor) { return }
+    try readNamed(cursor) { reader, name, position throws(Diagnostic) in
+      var attributes: AttributeSet? = AttributeSet(.bridgePort)
+      var isOptional = false
+      if try !reader.skipsNull(cursor) {
+        try reader.readObject(cursor, keys: Self.portKeys) { reader, key, _ throws(Diagnostic) in
+          if key == "optional" {
+            isOptional = try ValueParser.flag(reader.readScalar(cursor, key), key)
+          } else if let row = AttributeTable.bridgePort.index(of: key) {
+            try reader.readAttribute(cursor, row, into: &attributes)
+          }
+        }
+      }
+      reader.memberships.append(
+        Membership(
+          bridge: bridge, port: name, attributes: attributes ?? AttributeSet(.bridgePort),
+          isOptional: isOptional, source: position))
+    }
+  }
+
+  // MARK: Tables
+
+  private mutating func readFlood(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+    try checkNotNull(cursor, "flood", "[] for an empty list")
+    return try readDestinations(cursor, mac: .zero, key: "flood")
+  }
+
+  /// A list of destinations, sorted, each once.
+  private mutating func readDestinations(
+    _ cursor: YAMLCursor, mac: MACAddress, key: String
+  ) throws(Diagnostic) -> [FDBEntry] {
+    var entries: [FDBEntry] = []
+    try readList(cursor, key) { reader throws(Diagnostic) in
+      if let entry = try reader.readDestination(cursor, mac: mac, key: key) { entries.append(entry) }
+    }
+    return unique(entries, merged: []) { "\(key): \($0.destinationText) is given twice" }
+  }
+
+  private mutating func readFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+    try checkNotNull(cursor, "fdb", "{} for an empty table")
+    try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to VTEPs")
+    var entries: [FDBEntry] = []
+    var merged: [FDBEntry] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let mac = try ValueParser.mac(key, "fdb")
+      if mac == .zero {
+        throw Diagnostic(position: position, message: "fdb: the zero address is the flood list: use `flood`")
+      }
+      var added: [FDBEntry]
+      if mac.isMulticast, try cursor.peek()?.kind == .sequence {
+        added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
+      } else {
+        added = [try reader.readDestination(cursor, mac: mac, key: "fdb", source: position)].compactMap(\.self)
+      }
+      if isMerged { merged += added } else { entries += added }
+    }
+    return unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  private static let destinationKeys = ["vtep", "vni", "port", "via"]
+
+  /// `VTEP`, or a mapping with more.
+  ///
+  /// - Returns: nil if the faults in it have been reported.
+  private mutating func readDestination(
+    _ cursor: YAMLCursor, mac: MACAddress, key: String, source: SourcePosition? = nil
+  ) throws(Diagnostic) -> FDBEntry? {
+    guard let next = try cursor.peek() else { throw Diagnostic(position: .none, message: "\(key): the value is missing") }
+    switch next.kind {
+    case .scalar:
+      let scalar = try cursor.readScalar()
+      return FDBEntry(mac: mac, vtep: try vtep(scalar, key), source: source ?? scalar.position)
+    case .sequence:
+      throw Diagnostic(
+        position: next.position,
+        message: "\(key): \(mac) takes one VTEP: only a multicast address can have a list")
+    case .mapping: break
+    }
+    var address: IPAddress?
+    var vni: UInt32 = 0
+    var port: UInt32 = 0
+    var via = InterfaceName.none
+    let faultsBefore = diagnostics.count
+    try readObject(cursor, keys: Self.destinationKeys) { reader, name, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, name)
+      switch name {
+      case "vtep": address = try reader.vtep(scalar, name)
+      case "vni": vni = try ValueParser.number(scalar, name, 1...16_777_215)
+      case "port": port = try ValueParser.number(scalar, name, 1...65535)
+      default: via = try ValueParser.name(scalar, name)
+      }
+    }
+    guard let address else {
+      // If the address itself is at fault, that has been said.
+      if diagnostics.count > faultsBefore { return nil }
+      throw Diagnostic(
+        position: next.position, message: "\(key): `vtep` is missing, the address of the tunnel endpoint")
+    }
+    return FDBEntry(
+      mac: mac, vtep: address, vni: vni, port: UInt16(port), via: via, source: source ?? next.position)
+  }
+
+  private func vtep(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> IPAddress {
+    let address = try ValueParser.address(scalar, key)
+    guard !address.isUnspecified else {
+      throw Diagnostic(position: scalar.position, message: "\(key): \(address) is no address of a VTEP")
+    }
+    return address
+  }
+
+  private mutating func readBridgeFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [BridgeFDBEntry] {
+    try checkNotNull(cursor, "fdb", "{} for an empty table")
+    try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to `{port: NAME}`")
+    var entries: [BridgeFDBEntry] = []
+    var merged: [BridgeFDBEntry] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let mac = try ValueParser.mac(key, "fdb")
+      guard mac != .zero, !mac.isMulticast else {
+        throw Diagnostic(position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
+      }
+      var port: InterfaceName?
+      let faultsBefore = reader.diagnostics.count
+      try reader.expect(.mapping, cursor, "fdb", "`{port: NAME}`")
+      try reader.readObject(cursor, keys: ["port"]) { reader, name, _ throws(Diagnostic) in
+        port = try ValueParser.name(reader.readScalar(cursor, name), name)
+      }
+      guard let port else {
+        if reader.diagnostics.count > faultsBefore { return }
+        throw Diagnostic(position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
+      }
+      let entry = BridgeFDBEntry(mac: mac, port: port, source: position)
+      if isMerged { merged.append(entry) } else { entries.append(entry) }
+    }
+    return unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  private mutating func readNeighbours(_ cursor: YAMLCursor) throws(Diagnostic) -> [Neighbour] {
+    try checkNotNull(cursor, "neighbours", "{} for an empty table")
+    try expect(.mapping, cursor, "neighbours", "a mapping of IP addresses to MAC addresses")
+    var entries: [Neighbour] = []
+    var merged: [Neighbour] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let address = try ValueParser.address(key, "neighbours")
+      guard !address.isMulticast, !address.isUnspecified else {
+        throw Diagnostic(position: position, message: "neighbours: \(address) is no address of a host")
+      }
+      let mac = try ValueParser.mac(reader.readScalar(cursor, "neighbours"), "neighbours")
+      let entry = Neighbour(address: address, mac: mac, source: position)
+      if isMerged { merged.append(entry) } else { entries.append(entry) }
+    }
+    return unique(entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+  }
+
+  private mutating func readAddresses(_ cursor: YAMLCursor) throws(Diagnostic) -> [InterfaceAddress] {
+    try checkNotNull(cursor, "addresses", "[] for none")
+    var entries: [InterfaceAddress] = []
+    try readList(cursor, "addresses") { reader throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, "addresses")
+      entries.append(
+        InterfaceAddress(prefix: try ValueParser.prefix(scalar, "addresses"), source: scalar.position))
+    }
+    return unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
+  }
+
+  /// Sorts, reports what is given twice, and takes from merge keys what is not given otherwise.
+  private mutating func unique<Entry: TableEntry>(
+    _ entries: [Entry], merged: [Entry], _ message: (Entry) -> String
+  ) -> [Entry] {
+    func isBefore(_ a: Entry, _ b: Entry) -> Bool {
+      if Entry.precedes(a, b) { return true }
+      return a.hasSameIdentity(as: b) && a.source < b.source
+    }
+    var result: [Entry] = []
+    result.reserveCapacity(entries.count + merged.count)
+    for entry in entries.sorted(by: isBefore) {
+      if let first = result.last, first.hasSameIdentity(as: entry) {
+        diagnostics.append(
+          Diagnostic(
+            position: entry.source, message: message(entry),
+            related: [.init(position: first.source, message: "first given here")]))
+      } else {
+        result.append(entry)
+      }
+    }
+    guard !merged.isEmpty else { return result }
+    // Explicit entries win over merged ones, and earlier merges over later ones: the first stays.
+    var all: [Entry] = []
+    for entry in (result + merged).enumerated().sorted(by: {
+      Entry.precedes($0.element, $1.element)
+        || ($0.element.hasSameIdentity(as: $1.element) && $0.offset < $1.offset)
+    }) where all.last?.hasSameIdentity(as: entry.element) != true {
+      all.append(entry.element)
+    }
+    return all
+  }
+}
+
+// MARK: The ways to read a node
+
+extension DocumentReader {
+  /// A mapping whose keys are known. A fault in one value is noted, and the next key is read.
+  private mutating func readObject(
+    _ cursor: YAMLCursor, keys: [String],
+    _ body: (inout DocumentReader, _ key: String, SourcePosition) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    var seen: [String: SourcePosition] = [:]
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      let name = key.text
+      let position = key.position
+      guard keys.contains(name) else {
+        let suggestion = nearest(to: name, among: keys).map { ": did you mean `\($0)`?" }
+        let known = ": known are " + keys.map { "`\($0)`" }.joined(separator: ", ")
+        report(Diagnostic(position: position, message: "unknown key `\(shortened(name))`\(suggestion ?? known)"))
+        try cursor.skip()
+        return
+      }
+      if let first = seen[name] {
+        if !isMerged {
+          report(
+            Diagnostic(
+              position: position, message: "`\(name)` is given twice",
+              related: [.init(position: first, message: "first given here")]))
+        }
+        try cursor.skip()
+        return
+      }
+      seen[name] = position
+      do throws(Diagnostic) {
+        try body(&self, name, position)
+      } catch {
+        report(error)
+      }
+    }
+  }
+
+  /// A mapping from names of links.
+  private mutating func readNamed(
+    _ cursor: YAMLCursor,
+    _ body: (inout DocumentReader, InterfaceName, SourcePosition) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    var seen: [InterfaceName: SourcePosition] = [:]
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      do throws(Diagnostic) {
+        let position = key.position
+        let name = try ValueParser.name(key, "name")
+        if let first = seen[name] {
+          guard !isMerged else { return }
+          throw Diagnostic(
+            position: position, message: "\(name) is given twice",
+            related: [.init(position: first, message: "first given here")])
+        }
+        seen[name] = position
+        try body(&self, name, position)
+      } catch {
+        report(error)
+      }
+    }
+  }
+
+  /// A mapping with very many keys: what is given twice is found when it is sorted.
+  private mutating func readTable(
+    _ cursor: YAMLCursor, _ body: (inout DocumentReader, YAMLScalar, Bool) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      do throws(Diagnostic) {
+        try body(&self, key, isMerged)
+      } catch {
+        report(error)
+      }
+    }
+  }
+
+  private mutating func readList(
+    _ cursor: YAMLCursor, _ key: String, _ body: (inout DocumentReader) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    try expect(.sequence, cursor, key, "a list, such as [first, second]")
+    try cursor.readSequence { () throws(Diagnostic) in
+      do throws(Diagnostic) {
+        try body(&self)
+      } catch {
+        report(error)
+      }
+    }
+  }
+
+  private func readScalar(_ cursor: YAMLCursor, _ key: String) throws(Diagnostic) -> YAMLScalar {
+    try expect(.scalar, cursor, key, "a single value")
+    return try cursor.readScalar()
+  }
+
+  private func expect(
+    _ kind: NodeKind, _ cursor: YAMLCursor, _ key: String, _ expected: String
+  ) throws(Diagnostic) {
+    guard let next = try cursor.peek(), next.kind != kind else { return }
+    let found =
+      switch next.kind {
+      case .scalar: "a single value"
+      case .mapping: "a mapping"
+      case .sequence: "a list"
+      }
+    throw Diagnostic(position: next.position, message: "\(key): expected \(expected), not \(found)")
+  }
+
+  /// Whether nothing is said (`vx-prod:` with nothing behind it), which stands for no keys.
+  private func skipsNull(_ cursor: YAMLCursor) throws(Diagnostic) -> Bool {
+    guard let next = try cursor.peek(), next.kind == .scalar else { return false }
+    let scalar = try cursor.readScalar()
+    guard scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position, message: "expected a mapping, not \(ValueParser.shown(scalar))")
+    }
+    return true
+  }
+
+  /// A table that says nothing is more likely forgotten than meant to be emptied.
+  private func checkNotNull(_ cursor: YAMLCursor, _ key: String, _ way: String) throws(Diagnostic) {
+    guard let next = try cursor.peek(), next.kind == .scalar else { return }
+    let scalar = try cursor.readScalar()
+    guard scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position,
+        message: "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : "a list"), not \(ValueParser.shown(scalar))")
+    }
+    throw Diagnostic(position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
+  }
+
+  private mutating func report(_ diagnostic: Diagnostic) {
+    diagnostics.append(diagnostic)
+  }
+
+  private func shortened(_ text: String) -> String {
+    text.count > 60 ? text.prefix(60) + "…" : text
+  }
+}

@@ -1,0 +1,199 @@
+import OverlayModel
+
+/// Writes a state as a document that describes it: `weft show`.
+public struct DocumentWriter {
+  private let state: HostState
+  private let showsAll: Bool
+  private var text = "weft: 1\n"
+
+  /// - Parameters:
+  ///   - state: as observed.
+  ///   - showsAll: also what is not weft's.
+  /// - Returns: YAML that describes the state: applied to the same host, it changes nothing.
+  public static func write(_ state: HostState, showsAll: Bool = false) -> String {
+    var writer = DocumentWriter(state: state, showsAll: showsAll)
+    writer.write()
+    return writer.text
+  }
+
+  private init(state: HostState, showsAll: Bool) {
+    self.state = state
+    self.showsAll = showsAll
+  }
+
+  private func isShown(_ link: LinkState) -> Bool { showsAll || link.owner == .weft }
+
+  private mutating func write() {
+    let links = state.sortedLinks
+    let vxlans = links.filter { $0.kind == .vxlan && isShown($0) }
+    let bridges = links.filter { $0.kind == .bridge && isShown($0) }
+    let others = links.filter { link in
+      guard !vxlans.contains(where: { $0.name == link.name }), !bridges.contains(where: { $0.name == link.name })
+      else { return false }
+      return showsAll ? true : hasMarkedEntries(link)
+    }
+    section("vxlans", vxlans) { writer, link in writer.writeVxlan(link) }
+    section("bridges", bridges) { writer, link in writer.writeBridge(link) }
+    section("links", others) { writer, link in writer.writeOther(link) }
+  }
+
+  private func hasMarkedEntries(_ link: LinkState) -> Bool {
+    link.addresses?.contains { $0.origin == .weft } == true || link.neighbours?.contains { $0.origin == .weft } == true
+  }
+
+  private mutating func section(
+    _ name: String, _ links: [LinkState], _ body: (inout DocumentWriter, LinkState) -> Void
+  ) {
+    guard !links.isEmpty else { return }
+    line(0, "\(name):")
+    for link in links {
+      let start = text.utf8.count
+      line(1, "\(quoted(link.name.description)):")
+      let filled = text.utf8.count
+      body(&self, link)
+      if text.utf8.count == filled {
+        text.removeLast(text.utf8.count - start)
+        line(1, "\(quoted(link.name.description)): {}")
+      }
+    }
+  }
+
+  private mutating func line(_ indentation: Int, _ content: String) {
+    text += String(repeating: "  ", count: indentation) + content + "\n"
+  }
+
+  // MARK: Links
+
+  private mutating func writeVxlan(_ link: LinkState) {
+    if let specific = link.specific { writeAttributes(specific, 2) }
+    writeBase(link, shownMTU: UnderlayMTU(of: link, desired: HostState(), observed: state)?.mtu ?? 1500)
+    let entries = (link.fdb ?? []).filter { $0.origin == .unmarked }
+    let flood = entries.filter { $0.mac == .zero }
+    if !flood.isEmpty {
+      line(2, "flood:")
+      for entry in flood { line(3, "- \(destination(entry))") }
+    }
+    let rest = entries.filter { $0.mac != .zero }
+    if !rest.isEmpty {
+      line(2, "fdb:")
+      for (index, entry) in rest.enumerated() {
+        guard entry.mac.isMulticast else {
+          line(3, "\(entry.mac): \(destination(entry))")
+          continue
+        }
+        if index == 0 || rest[index - 1].mac != entry.mac { line(3, "\(entry.mac):") }
+        line(4, "- \(destination(entry))")
+      }
+    }
+    writeTables(link)
+  }
+
+  private mutating func writeBridge(_ link: LinkState) {
+    if let specific = link.specific { writeAttributes(specific, 2) }
+    let ports = state.sortedLinks.filter { $0.bridge == link.name }
+    // Without one of its own a bridge has the smallest MTU and the address of one of its ports.
+    let portMTU = ports.compactMap { $0.base.number(.mtu) }.min() ?? 1500
+    writeBase(link, shownMTU: portMTU, hidesMAC: ports.contains { $0.base[.mac] == link.base[.mac] })
+    if !ports.isEmpty {
+      line(2, "ports:")
+      for port in ports { writePort(port) }
+    }
+    let entries = (link.bridgeFDB ?? []).filter { $0.origin == .unmarked }
+    if !entries.isEmpty {
+      line(2, "fdb:")
+      for entry in entries { line(3, "\(entry.mac): {port: \(quoted(entry.port.description))}") }
+    }
+    writeTables(link)
+  }
+
+  private mutating func writePort(_ link: LinkState) {
+    let values = shownValues(link.port ?? AttributeSet(.bridgePort))
+    line(3, "\(quoted(link.name.description)): {\(values.map { "\($0): \($1)" }.joined(separator: ", "))}")
+  }
+
+  private mutating func writeOther(_ link: LinkState) {
+    if showsAll {
+      if let mtu = link.base.number(.mtu), (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
+      if let up = link.base[.up] { line(2, "up: \(Attribute.up.text(of: up))") }
+      if case .text(let description) = link.base[.description] { line(2, "description: \(quoted(description))") }
+    }
+    writeTables(link)
+  }
+
+  private mutating func writeBase(_ link: LinkState, shownMTU usual: UInt32, hidesMAC: Bool = false) {
+    if !hidesMAC, case .mac(let mac) = link.base[.mac] { line(2, "mac: \(mac)") }
+    if let mtu = link.base.number(.mtu), mtu != usual { line(2, "mtu: \(mtu)") }
+    if link.base[.up] == .flag(false) { line(2, "up: false") }
+    if case .text(let description) = link.base[.description] { line(2, "description: \(quoted(description))") }
+  }
+
+  private mutating func writeAttributes(_ set: AttributeSet, _ indentation: Int) {
+    for (key, value) in shownValues(set) { line(indentation, "\(key): \(value)") }
+  }
+
+  /// What differs from the documented default.
+  private func shownValues(_ set: AttributeSet) -> [(String, String)] {
+    set.given.compactMap { _, attribute, value in
+      guard case .value(let usual) = attribute.documentDefault, value != usual, value != .unset else { return nil }
+      // A device in another namespace has no name that a document could give.
+      if case .link = attribute.type, case .number = value { return nil }
+      if case .text(let text) = value { return (attribute.key, quoted(text)) }
+      if case .address = value { return (attribute.key, quotedAddress(attribute.text(of: value))) }
+      return (attribute.key, attribute.text(of: value))
+    }
+  }
+
+  /// What a document that has the section would own: nothing of it may be missing.
+  private mutating func writeTables(_ link: LinkState) {
+    let addresses = (link.addresses ?? []).filter { $0.origin.belongsToWeft(tableIsDescribed: true) }
+    if !addresses.isEmpty {
+      let list = addresses.map { quotedAddress($0.prefix.description) }.joined(separator: ", ")
+      line(2, "addresses: [\(list)]")
+    }
+    let neighbours = (link.neighbours ?? []).filter { $0.origin.belongsToWeft(tableIsDescribed: true) }
+    if !neighbours.isEmpty {
+      line(2, "neighbours:")
+      for entry in neighbours { line(3, "\(quotedAddress(entry.address.description)): \(entry.mac)") }
+    }
+  }
+
+  private func destination(_ entry: FDBEntry) -> String {
+    let vtep = quotedAddress(entry.vtep.description)
+    guard entry.vni != 0 || entry.port != 0 || !entry.via.isNone else { return vtep }
+    var fields = ["vtep: \(vtep)"]
+    if entry.vni != 0 { fields.append("vni: \(entry.vni)") }
+    if entry.port != 0 { fields.append("port: \(entry.port)") }
+    if !entry.via.isNone { fields.append("via: \(quoted(entry.via.description))") }
+    return "{\(fields.joined(separator: ", "))}"
+  }
+
+  /// IPv6 text may begin or end with a colon, which YAML would read otherwise.
+  private func quotedAddress(_ text: String) -> String {
+    text.contains("::") || text.contains(":") ? "\"\(text)\"" : text
+  }
+
+  /// Plain where YAML reads it back as the same text, otherwise in double quotes.
+  private func quoted(_ text: String) -> String {
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+    let isPlain =
+      text.utf8.first.map { ($0 | 0x20) >= UInt8(ascii: "a") && ($0 | 0x20) <= UInt8(ascii: "z") } == true
+      && !words.contains(text.lowercased())
+      && text.utf8.allSatisfy { byte in
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || ".-_".utf8.contains(byte)
+      }
+    if isPlain { return text }
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
+        let hex = String(scalar.value, radix: 16)
+        result += "\\x" + (hex.count < 2 ? "0" : "") + hex
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

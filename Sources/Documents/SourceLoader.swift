@@ -1,0 +1,105 @@
+import OverlayModel
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Finds and reads the files that a user names.
+public enum SourceLoader {
+  /// More than a million entries fit; what is larger is more likely a mistake.
+  public static let maximumBytes = 256 * 1024 * 1024
+  static let extensions = [".yaml", ".yml", ".json"]
+
+  /// Reads files, the documents in directories (by name, not those below), and standard input (`-`).
+  ///
+  /// - Throws: ``DocumentFaults`` with every path that cannot be read.
+  public static func load(_ paths: [String]) throws(DocumentFaults) -> [SourceFile] {
+    var files: [SourceFile] = []
+    var diagnostics: [Diagnostic] = []
+    for path in paths {
+      do throws(Failure) {
+        files += try load(path)
+      } catch {
+        // A file that cannot be read has a number as well, for the message to name it by.
+        files.append(SourceFile(name: error.path, bytes: []))
+        diagnostics.append(
+          Diagnostic(
+            position: SourcePosition(file: files.count - 1, line: 0, column: 0), message: error.reason))
+      }
+    }
+    guard diagnostics.isEmpty else { throw DocumentFaults(diagnostics: diagnostics, files: files) }
+    return files
+  }
+
+  private struct Failure: Error {
+    let path: String
+    let reason: String
+  }
+
+  private static func load(_ path: String) throws(Failure) -> [SourceFile] {
+    if path == "-" { return [SourceFile(name: "<stdin>", bytes: try read(STDIN_FILENO, "<stdin>"))] }
+    var information = stat()
+    guard stat(path, &information) == 0 else { throw last(path) }
+    guard information.st_mode & S_IFMT == S_IFDIR else { return [try file(path)] }
+    let names = try list(path).filter { name in
+      !name.hasPrefix(".") && extensions.contains { name.hasSuffix($0) }
+    }
+    guard !names.isEmpty else {
+      throw Failure(path: path, reason: "the directory holds no documents (\(extensions.map { "*\($0)" }.joined(separator: ", ")))")
+    }
+    let folder = path.hasSuffix("/") ? path : path + "/"
+    var files: [SourceFile] = []
+    for name in names.sorted() { files.append(try file(folder + name)) }
+    return files
+  }
+
+  private static func list(_ path: String) throws(Failure) -> [String] {
+    guard let directory = opendir(path) else { throw last(path) }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      names.append(name)
+    }
+    return names
+  }
+
+  private static func file(_ path: String) throws(Failure) -> SourceFile {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw last(path) }
+    defer { close(descriptor) }
+    return SourceFile(name: path, bytes: try read(descriptor, path))
+  }
+
+  private static func read(_ descriptor: Int32, _ path: String) throws(Failure) -> [UInt8] {
+    var information = stat()
+    var size = 0
+    if fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG { size = Int(information.st_size) }
+    guard size <= maximumBytes else { throw tooLarge(path) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(size + 1)
+    var chunk = [UInt8](repeating: 0, count: 256 * 1024)
+    while true {
+      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw last(path)
+      }
+      if count == 0 { return bytes }
+      bytes.append(contentsOf: chunk[0..<count])
+      guard bytes.count <= maximumBytes else { throw tooLarge(path) }
+    }
+  }
+
+  private static func tooLarge(_ path: String) -> Failure {
+    Failure(path: path, reason: "the file is larger than \(maximumBytes / 1024 / 1024) MiB: split it into several")
+  }
+
+  private static func last(_ path: String) -> Failure {
+    Failure(path: path, reason: "cannot be read: " + String(cString: strerror(errno)))
+  }
+}

@@ -1,0 +1,125 @@
+import CNetlinkRoute
+import Netlink
+import OverlayModel
+
+/// What of a host's state to read.
+public struct ObservationScope: Sendable {
+  /// The tables of which links.
+  public enum Tables: Sendable {
+    /// Of those that a desired state names, and of weft's own.
+    case concerning(HostState)
+    /// Of weft's own.
+    case owned
+    case all
+  }
+
+  public var tables: Tables
+
+  public init(_ tables: Tables) { self.tables = tables }
+}
+
+/// Reads from the kernel what there is, as a ``HostState``. Needs no privilege.
+public struct HostObserver {
+  private let socket: NetlinkSocket
+  /// Above so many tables one dump of all is cheaper than one for each.
+  private static let filteredDumpLimit = 16
+
+  public init(_ socket: NetlinkSocket) { self.socket = socket }
+
+  public func observe(_ scope: ObservationScope) throws(NetlinkError) -> HostState {
+    let links = try LinkObserver.observe(socket)
+    var byIndex = Dictionary(links.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    try readFDB(scope, &byIndex)
+    let neighbours = try NeighbourObserver.observe(socket)
+    let addresses = try AddressObserver.observe(socket)
+    for index in byIndex.keys {
+      byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
+      byIndex[index]?.addresses = (addresses[index] ?? []).sorted(by: InterfaceAddress.precedes)
+    }
+    var state = HostState(links: Array(byIndex.values))
+    if case .concerning(let desired) = scope.tables {
+      state.pathMTU = try readPathMTU(desired, byIndex)
+    } else {
+      state.pathMTU = try readPathMTU(state, byIndex)
+    }
+    return state
+  }
+
+  private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool {
+    switch scope.tables {
+    case .all: true
+    case .owned: link.owner == .weft
+    case .concerning(let desired): link.owner == .weft || desired.links[link.name] != nil
+    }
+  }
+
+  private func readFDB(_ scope: ObservationScope, _ links: inout [Int32: LinkState]) throws(NetlinkError) {
+    var filters: [FDBObserver.Filter] = []
+    var covered: Set<InterfaceName> = []
+    let wanted = links.values.filter { wantsTables($0, scope) }.sorted { $0.index < $1.index }
+    for link in wanted where link.kind == .bridge && wantsBridgeFDB(link, scope) {
+      filters.append(.bridge(link.index))
+      links[link.index]?.bridgeFDB = []
+      covered.insert(link.name)
+    }
+    for link in wanted where link.kind == .vxlan {
+      if link.bridge.map({ covered.contains($0) }) != true { filters.append(.device(link.index)) }
+      links[link.index]?.fdb = []
+    }
+    guard !filters.isEmpty else { return }
+    if filters.count > Self.filteredDumpLimit { filters = [.everything] }
+    var observer = FDBObserver(links: links)
+    for filter in filters {
+      do {
+        try observer.observe(socket, filter)
+      } catch where error.code == ENODEV {
+        // The link went away since the links were read: it has no entries.
+        continue
+      }
+    }
+    for (index, entries) in observer.vxlan where links[index]?.fdb != nil {
+      links[index]?.fdb = deduplicated(entries.sorted(by: FDBEntry.precedes))
+    }
+    for (index, entries) in observer.bridge where links[index]?.bridgeFDB != nil {
+      links[index]?.bridgeFDB = deduplicated(entries.sorted(by: BridgeFDBEntry.precedes))
+    }
+  }
+
+  private func wantsBridgeFDB(_ link: LinkState, _ scope: ObservationScope) -> Bool {
+    guard case .concerning(let desired) = scope.tables, let wanted = desired.links[link.name] else { return true }
+    return wanted.bridgeFDB != nil
+  }
+
+  /// The kernel walks the FDB without a lock that lasts: an entry may come twice.
+  private func deduplicated<Entry: TableEntry>(_ sorted: [Entry]) -> [Entry] {
+    var result: [Entry] = []
+    result.reserveCapacity(sorted.count)
+    for entry in sorted {
+      if let last = result.last, last.hasSameIdentity(as: entry) { continue }
+      result.append(entry)
+    }
+    return result
+  }
+
+  private func readPathMTU(
+    _ state: HostState, _ links: [Int32: LinkState]
+  ) throws(NetlinkError) -> [IPAddress: UInt32] {
+    let linkMTU = links.compactMapValues { $0.base.number(.mtu) }
+    var result: [IPAddress: UInt32] = [:]
+    for vtep in state.vtepsByRoute {
+      if let mtu = try PathObserver.pathMTU(to: vtep, socket, linkMTU: linkMTU) { result[vtep] = mtu }
+    }
+    return result
+  }
+}
+
+extension HostState {
+  /// The VTEPs that the host's routes lead to, of VXLAN devices that name no underlay device.
+  var vtepsByRoute: Set<IPAddress> {
+    var result: Set<IPAddress> = []
+    for link in links.values where link.kind == .vxlan && link.specific?.link(.device) == nil {
+      result.formUnion(link.vteps)
+    }
+    return result
+  }
+}

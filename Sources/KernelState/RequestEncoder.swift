@@ -1,0 +1,217 @@
+import CNetlinkRoute
+import Netlink
+import OverlayModel
+
+/// Builds the messages that change links and their tables.
+///
+/// Links are known by name until here; the encoder knows which number each has, those that it
+/// gives to new links included, so that what uses a new link can be sent right behind it.
+public struct RequestEncoder {
+  public private(set) var indices: [InterfaceName: Int32]
+  private var nextIndex: Int32
+
+  /// - Parameter state: as observed, for the numbers that are taken.
+  public init(observed state: HostState) {
+    indices = state.links.mapValues(\.index)
+    // The kernel counts up and does not go back: what is above all is free, unless somebody
+    // else makes a link in the same moment, which the kernel then tells (EBUSY).
+    nextIndex = (indices.values.max() ?? 0) + 1
+  }
+
+  /// The number of a link; 0, which no link has, if it is not there.
+  public func index(of name: InterfaceName) -> Int32 { indices[name] ?? 0 }
+
+  // MARK: Links
+
+  /// A new link: name, kind, attributes, mark, bridge and address in one message, and still down.
+  public mutating func create(_ link: LinkState, into batch: MessageBatch, tag: UInt32) {
+    let number = nextIndex
+    nextIndex += 1
+    indices[link.name] = number
+    batch.append(type: RTM_NEWLINK, flags: Int(NLM_F_CREATE | NLM_F_EXCL), tag: tag) { writer in
+      var header = ifinfomsg()
+      header.ifi_index = number
+      writer.put(header: header)
+      writer.put(IFLA_IFNAME, link.name.description)
+      writer.put(IFLA_GROUP, Ownership.linkGroup)
+      if let bridge = link.bridge { writer.put(IFLA_MASTER, index(of: bridge)) }
+      // Up, the alias, and a bridge's MTU take effect only on a link that exists.
+      if case .mac(let mac) = link.base[.mac] { mac.withBytes { writer.put(IFLA_ADDRESS, bytes: $0) } }
+      if link.kind != .bridge, let mtu = link.base.number(.mtu) { writer.put(IFLA_MTU, mtu) }
+      writer.nest(IFLA_LINKINFO) { writer in
+        writer.put(IFLA_INFO_KIND, link.kind?.name ?? "")
+        guard let specific = link.specific else { return }
+        writer.nest(IFLA_INFO_DATA) { writer in
+          TableCodec.codec(for: specific.table).encode(creating: specific, into: &writer, index: index(of:))
+        }
+      }
+    }
+  }
+
+  public func delete(_ link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELLINK, flags: 0, tag: tag) { writer in
+      var header = ifinfomsg()
+      header.ifi_index = index(of: link)
+      writer.put(header: header)
+    }
+  }
+
+  /// Puts a link into weft's link group.
+  public func adopt(_ link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    change(link, into: batch, tag: tag) { $0.put(IFLA_GROUP, Ownership.linkGroup) }
+  }
+
+  /// Into a bridge, out of one, or from one into another.
+  public func setBridge(
+    of link: InterfaceName, to bridge: InterfaceName?, into batch: MessageBatch, tag: UInt32
+  ) {
+    change(link, into: batch, tag: tag) { $0.put(IFLA_MASTER, bridge.map(index(of:)) ?? 0) }
+  }
+
+  /// Only what changes: a VXLAN device refuses a fixed attribute even if its value is the old one.
+  public func set(
+    _ table: AttributeTable, _ changes: [AttributeChange], of link: InterfaceName, kind: LinkKind,
+    into batch: MessageBatch, tag: UInt32
+  ) {
+    let codec = TableCodec.codec(for: table)
+    var flags: UInt32 = 0
+    var mask: UInt32 = 0
+    for change in changes {
+      guard case .headerFlag(let bit) = change.attribute.type else { continue }
+      mask |= UInt32(bit)
+      if change.after == .flag(true) { flags |= UInt32(bit) }
+    }
+    change(link, flags: flags, mask: mask, into: batch, tag: tag) { writer in
+      switch table.place {
+      case .message:
+        codec.encode(changes, into: &writer, index: index(of:))
+      case .infoData:
+        writer.nest(IFLA_LINKINFO) { writer in
+          writer.put(IFLA_INFO_KIND, kind.name)
+          writer.nest(IFLA_INFO_DATA) { codec.encode(changes, into: &$0, index: index(of:)) }
+        }
+      case .slaveData:
+        writer.nest(IFLA_LINKINFO) { writer in
+          writer.put(IFLA_INFO_SLAVE_KIND, "bridge")
+          writer.nest(IFLA_INFO_SLAVE_DATA) { codec.encode(changes, into: &$0, index: index(of:)) }
+        }
+      }
+    }
+  }
+
+  private func change(
+    _ link: InterfaceName, flags: UInt32 = 0, mask: UInt32 = 0, into batch: MessageBatch, tag: UInt32,
+    build: (inout MessageWriter) -> Void
+  ) {
+    batch.append(type: RTM_NEWLINK, flags: 0, tag: tag) { writer in
+      var header = ifinfomsg()
+      header.ifi_index = index(of: link)
+      header.ifi_flags = flags
+      header.ifi_change = mask
+      writer.put(header: header)
+      build(&writer)
+    }
+  }
+
+  // MARK: Entries of a VXLAN device
+
+  /// A unicast entry, new or in place of the one that is there; or one more destination in a list.
+  ///
+  /// The kernel silently ignores an append to a unicast address, and refuses to replace a list.
+  public func put(_ entry: FDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    let flags = NLM_F_CREATE | (entry.mac.holdsDestinationList ? NLM_F_APPEND : NLM_F_REPLACE)
+    batch.append(type: RTM_NEWNEIGH, flags: Int(flags), tag: tag) { encode(entry, on: link, into: &$0) }
+  }
+
+  /// One destination, with exactly what it was added with: without, the kernel would take the whole list.
+  public func delete(_ entry: FDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
+  }
+
+  private func encode(_ entry: FDBEntry, on link: InterfaceName, into writer: inout MessageWriter) {
+    var header = ndmsg()
+    header.ndm_family = UInt8(PF_BRIDGE)
+    header.ndm_ifindex = index(of: link)
+    header.ndm_state = UInt16(NUD_PERMANENT)
+    header.ndm_flags = UInt8(NTF_SELF)
+    writer.put(header: header)
+    entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
+    entry.vtep.withBytes { writer.put(NDA_DST, bytes: $0) }
+    if entry.vni != 0 { writer.put(NDA_VNI, entry.vni) }
+    if entry.port != 0 { writer.put(NDA_PORT, entry.port.bigEndian) }
+    if !entry.via.isNone { writer.put(NDA_IFINDEX, index(of: entry.via)) }
+  }
+
+  // MARK: Entries of a bridge
+
+  /// NUD_NOARP is iproute2's `static`: a permanent entry would make the address the host's own.
+  public func put(_ entry: BridgeFDBEntry, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) {
+      encode(entry, into: &$0)
+    }
+  }
+
+  public func delete(_ entry: BridgeFDBEntry, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, into: &$0) }
+  }
+
+  private func encode(_ entry: BridgeFDBEntry, into writer: inout MessageWriter) {
+    var header = ndmsg()
+    header.ndm_family = UInt8(PF_BRIDGE)
+    header.ndm_ifindex = index(of: entry.port)
+    header.ndm_state = UInt16(NUD_NOARP)
+    header.ndm_flags = UInt8(NTF_MASTER)
+    writer.put(header: header)
+    entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
+  }
+
+  // MARK: Neighbours and addresses
+
+  public func put(_ entry: Neighbour, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
+      encode(entry, on: link, into: &writer)
+      entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
+      writer.put(NDA_PROTOCOL, Ownership.protocolNumber)
+    }
+  }
+
+  public func delete(_ entry: Neighbour, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
+  }
+
+  private func encode(_ entry: Neighbour, on link: InterfaceName, into writer: inout MessageWriter) {
+    var header = ndmsg()
+    header.ndm_family = family(entry.address)
+    header.ndm_ifindex = index(of: link)
+    header.ndm_state = UInt16(NUD_PERMANENT)
+    writer.put(header: header)
+    entry.address.withBytes { writer.put(NDA_DST, bytes: $0) }
+  }
+
+  public func put(_ entry: InterfaceAddress, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_NEWADDR, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
+      encode(entry, on: link, into: &writer)
+      writer.put(IFA_PROTO, Ownership.protocolNumber)
+    }
+  }
+
+  public func delete(_ entry: InterfaceAddress, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELADDR, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
+  }
+
+  private func encode(_ entry: InterfaceAddress, on link: InterfaceName, into writer: inout MessageWriter) {
+    var header = ifaddrmsg()
+    header.ifa_family = family(entry.prefix.address)
+    header.ifa_prefixlen = entry.prefix.length
+    header.ifa_index = UInt32(bitPattern: index(of: link))
+    writer.put(header: header)
+    entry.prefix.address.withBytes {
+      writer.put(IFA_LOCAL, bytes: $0)
+      writer.put(IFA_ADDRESS, bytes: $0)
+    }
+  }
+
+  private func family(_ address: IPAddress) -> UInt8 {
+    UInt8(address.family == .v4 ? AF_INET : AF_INET6)
+  }
+}

@@ -1,0 +1,200 @@
+import Netlink
+import OverlayModel
+
+/// Turns the rows of an attribute table into netlink attributes and back.
+///
+/// The only place that knows how each ``AttributeType`` looks on netlink.
+struct TableCodec: Sendable {
+  let table: AttributeTable
+  /// For each netlink attribute the rows that it may fill.
+  private let targets: [[Target]]
+
+  private struct Target: Sendable {
+    let row: Int
+    /// Set where the attribute is a keyword's own.
+    let keyword: UInt32?
+  }
+
+  static let link = TableCodec(.link)
+  static let vxlan = TableCodec(.vxlan)
+  static let bridge = TableCodec(.bridge)
+  static let bridgePort = TableCodec(.bridgePort)
+
+  static func codec(for table: AttributeTable) -> TableCodec {
+    for codec in [link, vxlan, bridge, bridgePort] where codec.table === table { return codec }
+    return TableCodec(table)
+  }
+
+  init(_ table: AttributeTable) {
+    self.table = table
+    var targets: [[Target]] = []
+    func add(_ number: Int, _ target: Target) {
+      while targets.count <= number { targets.append([]) }
+      targets[number].append(target)
+    }
+    for (row, attribute) in table.rows.enumerated() {
+      switch attribute.type {
+      case .headerFlag: continue
+      case .address(let v6, _): add(v6, Target(row: row, keyword: nil))
+      case .number(_, _, let keywords):
+        for keyword in keywords {
+          if let flag = keyword.flag { add(flag, Target(row: row, keyword: keyword.value)) }
+        }
+      default: break
+      }
+      add(attribute.number, Target(row: row, keyword: nil))
+    }
+    self.targets = targets
+  }
+
+  // MARK: Reading
+
+  /// Reads what the attributes tell into `set`.
+  ///
+  /// - Parameter deferred: called for rows that name another link, whose name is not known yet.
+  func decode(
+    _ attributes: AttributeReader, into set: inout AttributeSet, deferred: (_ row: Int, _ index: Int32) -> Void
+  ) {
+    for attribute in attributes { decode(attribute, into: &set, deferred: deferred) }
+    for (row, attribute) in table.rows.enumerated() where set[row] == nil {
+      set[row] = attribute.absentValue
+    }
+  }
+
+  func decode(
+    _ attribute: NetlinkAttribute, into set: inout AttributeSet, deferred: (_ row: Int, _ index: Int32) -> Void
+  ) {
+    guard Int(attribute.type) < targets.count else { return }
+    for target in targets[Int(attribute.type)] {
+      if let keyword = target.keyword {
+        if attribute.u8 != 0 { set[target.row] = .number(keyword) }
+        continue
+      }
+      let row = table.rows[target.row]
+      if case .link = row.type {
+        if let index = attribute.u32, index != 0 { deferred(target.row, Int32(bitPattern: index)) }
+        continue
+      }
+      guard let value = decode(attribute, as: row.type) else { continue }
+      // A keyword's own attribute counts more than the number beside it, whichever comes first.
+      if case .number(_, _, let keywords) = row.type,
+        keywords.contains(where: { $0.flag != nil && set[target.row] == .number($0.value) })
+      {
+        continue
+      }
+      set[target.row] = value
+    }
+  }
+
+  private func decode(_ attribute: NetlinkAttribute, as type: AttributeType) -> AttributeValue? {
+    switch type {
+    case .flag(let width, _): number(attribute, width).map { .flag($0 != 0) }
+    case .presence: .flag(true)
+    case .number(let width, _, _): number(attribute, width).map { .number($0) }
+    case .portRange:
+      attribute.payload.count == 4
+        ? .range(
+          UInt16(bigEndian: attribute.payload.loadUnaligned(as: UInt16.self)),
+          UInt16(bigEndian: attribute.payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self))) : nil
+    case .address(_, let addressClass):
+      IPAddress(bytes: attribute.payload).flatMap { addressClass.includes($0) ? .address($0) : nil }
+    case .mac: MACAddress(bytes: attribute.payload).map { .mac($0) }
+    case .text: attribute.string.isEmpty ? .unset : .text(attribute.string)
+    case .link, .headerFlag: nil
+    }
+  }
+
+  private func number(_ attribute: NetlinkAttribute, _ width: AttributeType.Width) -> UInt32? {
+    switch width {
+    case .u8: attribute.u8.map(UInt32.init)
+    case .u16: attribute.u16.map(UInt32.init)
+    case .u32: attribute.u32
+    case .be16: attribute.u16.map { UInt32(UInt16(bigEndian: $0)) }
+    case .be32: attribute.u32.map { UInt32(bigEndian: $0) }
+    }
+  }
+
+  // MARK: Writing
+
+  /// Puts what a new link needs to be told: what differs from the kernel's own choice.
+  func encode(
+    creating set: AttributeSet, into writer: inout MessageWriter, index: (InterfaceName) -> Int32
+  ) {
+    for (_, attribute, value) in set.given where value != attribute.initialValue && value != attribute.absentValue {
+      encode(attribute, value, family: .v4, into: &writer, index: index)
+    }
+  }
+
+  /// Puts changed attributes.
+  func encode(
+    _ changes: [AttributeChange], into writer: inout MessageWriter, index: (InterfaceName) -> Int32
+  ) {
+    for change in changes {
+      // `group` and `remote` are one attribute of the kernel: the one that gets a value speaks for both.
+      if change.after == .unset,
+        changes.contains(where: { $0.attribute.number == change.attribute.number && $0.after != .unset })
+      {
+        continue
+      }
+      var family = IPAddress.Family.v4
+      if case .address(let address) = change.before { family = address.family }
+      encode(change.attribute, change.after, family: family, into: &writer, index: index)
+    }
+  }
+
+  /// - Parameter family: which of an address's two attributes clears it.
+  private func encode(
+    _ attribute: Attribute, _ value: AttributeValue, family: IPAddress.Family, into writer: inout MessageWriter,
+    index: (InterfaceName) -> Int32
+  ) {
+    let number = attribute.number
+    switch (attribute.type, value) {
+    case (.flag(let width, _), .flag(let flag)): put(flag ? 1 : 0, width, number, into: &writer)
+    case (.presence, .flag(let flag)): if flag { writer.putFlag(number) }
+    case (.number(let width, _, let keywords), .number(let value)):
+      if let flag = keywords.first(where: { $0.value == value })?.flag {
+        writer.putFlag(flag)
+      } else {
+        put(value, width, number, into: &writer)
+      }
+    case (.portRange, .range(let low, let high)):
+      withUnsafeBytes(of: (low.bigEndian, high.bigEndian)) { writer.put(number, bytes: $0) }
+    case (.address(let v6, _), .address(let address)):
+      address.withBytes { writer.put(address.family == .v4 ? number : v6, bytes: $0) }
+    case (.address(let v6, _), .unset):
+      let any = family == .v4 ? IPAddress(v4: 0) : IPAddress(v6High: 0, low: 0)
+      any.withBytes { writer.put(family == .v4 ? number : v6, bytes: $0) }
+    case (.mac, .mac(let mac)): mac.withBytes { writer.put(number, bytes: $0) }
+    case (.link, .link(let name)): writer.put(number, index(name))
+    case (.link, .unset): writer.put(number, Int32(0))
+    case (.text, .text(let text)): writer.put(number, text)
+    case (.text, .unset): writer.put(number, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+    default: break
+    }
+  }
+
+  private func put(
+    _ value: UInt32, _ width: AttributeType.Width, _ number: Int, into writer: inout MessageWriter
+  ) {
+    switch width {
+    case .u8: writer.put(number, UInt8(truncatingIfNeeded: value))
+    case .u16: writer.put(number, UInt16(truncatingIfNeeded: value))
+    case .u32: writer.put(number, value)
+    case .be16: writer.put(number, UInt16(truncatingIfNeeded: value).bigEndian)
+    case .be32: writer.put(number, value.bigEndian)
+    }
+  }
+}
+
+extension MACAddress {
+  /// Reads six bytes as netlink carries them; other lengths are nil.
+  init?(bytes: UnsafeRawBufferPointer) {
+    guard bytes.count == 6 else { return nil }
+    self.init(bits: bytes.reduce(0) { $0 << 8 | UInt64($1) })
+  }
+
+  /// Calls `body` with the six bytes in the order of the wire.
+  func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try withUnsafeBytes(of: (bits << 16).bigEndian) { try body(UnsafeRawBufferPointer(rebasing: $0[0..<6])) }
+  }
+}

@@ -1,0 +1,212 @@
+import CNetlinkRoute
+import Netlink
+import OverlayModel
+
+/// Reads FDB entries, of VXLAN devices and of bridges.
+struct FDBObserver {
+  private(set) var vxlan: [Int32: [FDBEntry]] = [:]
+  private(set) var bridge: [Int32: [BridgeFDBEntry]] = [:]
+  private let links: [Int32: LinkState]
+
+  /// - Parameter links: those whose entries are wanted; entries of others are passed over.
+  init(links: [Int32: LinkState]) { self.links = links }
+
+  /// Which entries one dump brings.
+  enum Filter {
+    case everything
+    /// Of a VXLAN device, with the bridge's for that port.
+    case device(Int32)
+    /// Of a bridge, with those of its ports' own.
+    case bridge(Int32)
+  }
+
+  mutating func observe(_ socket: NetlinkSocket, _ filter: Filter) throws(NetlinkError) {
+    let before = self
+    var current = self
+    try socket.dump(
+      type: RTM_GETNEIGH,
+      build: { writer in
+        var header = ndmsg()
+        header.ndm_family = UInt8(PF_BRIDGE)
+        if case .device(let index) = filter { header.ndm_ifindex = index }
+        writer.put(header: header)
+        if case .bridge(let index) = filter { writer.put(NDA_MASTER, index) }
+      },
+      restart: { current = before },
+      read: { current.read($0) })
+    self = current
+  }
+
+  private mutating func read(_ message: NetlinkMessage) {
+    guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
+    let isOwnTable = header.ndm_flags & UInt8(NTF_SELF) != 0
+    guard isOwnTable == false || links[header.ndm_ifindex]?.kind == .vxlan else { return }
+    var mac: MACAddress?
+    var vtep: IPAddress?
+    var vni: UInt32 = 0
+    var port: UInt16 = 0
+    var via: Int32 = 0
+    var master: Int32?
+    for attribute in message.attributes(after: ndmsg.self) {
+      switch Int(attribute.type) {
+      case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
+      case NDA_DST: vtep = IPAddress(bytes: attribute.payload)
+      case NDA_VNI: vni = attribute.u32 ?? 0
+      case NDA_PORT: port = attribute.u16.map { UInt16(bigEndian: $0) } ?? 0
+      case NDA_IFINDEX: via = attribute.u32.map { Int32(bitPattern: $0) } ?? 0
+      case NDA_MASTER: master = attribute.u32.map { Int32(bitPattern: $0) }
+      default: break
+      }
+    }
+    guard let mac else { return }
+    let isExternallyLearned = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0
+    let isStatic = Int32(header.ndm_state) & (NUD_PERMANENT | NUD_NOARP) != 0
+    if isOwnTable {
+      // Without a destination it is a nexthop's, or 6.1's second notification of an entry.
+      guard let vtep, let device = links[header.ndm_ifindex] else { return }
+      let viaName = via == 0 ? InterfaceName.none : name(of: via)
+      // The device's own default destination is the kernel's, whatever state the list has that it
+      // is in: an append rewrites the state of the whole list.
+      let isDefault =
+        mac == .zero && vtep == device.defaultDestination && vni == 0 && port == 0
+        && (viaName.isNone ? nil : viaName) == device.specific?.link(.device)
+      let origin: EntryOrigin =
+        isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
+      vxlan[header.ndm_ifindex, default: []].append(
+        FDBEntry(mac: mac, vtep: vtep, vni: vni, port: port, via: viaName, origin: origin))
+    } else if let master, links[master] != nil {
+      // Permanent entries of a bridge are addresses of the host itself.
+      let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
+      let origin: EntryOrigin =
+        isPermanent ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
+      if origin == .kernel { return }
+      bridge[master, default: []].append(
+        BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), origin: origin))
+    }
+  }
+
+  private func name(of index: Int32) -> InterfaceName {
+    links[index]?.name ?? InterfaceName(kernel: "if\(index)") ?? .none
+  }
+}
+
+/// Reads neighbour entries that stay: permanent ones, and those that carry a program's mark.
+enum NeighbourObserver {
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [Neighbour]] {
+    var entries: [Int32: [Neighbour]] = [:]
+    try socket.dump(
+      type: RTM_GETNEIGH, build: { $0.put(header: ndmsg()) }, restart: { entries = [:] },
+      read: { message in
+        guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
+        guard Int32(header.ndm_family) == AF_INET || Int32(header.ndm_family) == AF_INET6 else { return }
+        var address: IPAddress?
+        var mac: MACAddress?
+        var protocolNumber: UInt8 = 0
+        for attribute in message.attributes(after: ndmsg.self) {
+          switch Int(attribute.type) {
+          case NDA_DST: address = IPAddress(bytes: attribute.payload)
+          case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
+          case NDA_PROTOCOL: protocolNumber = attribute.u8 ?? 0
+          default: break
+          }
+        }
+        guard let address, let mac else { return }
+        let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
+        let isMarked = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0 || protocolNumber != 0
+        let origin: EntryOrigin
+        if protocolNumber == Ownership.protocolNumber {
+          origin = .weft
+        } else if isMarked {
+          origin = .daemon
+        } else if isPermanent {
+          origin = .unmarked
+        } else {
+          return
+        }
+        entries[header.ndm_ifindex, default: []].append(
+          Neighbour(address: address, mac: mac, origin: origin, protocolNumber: protocolNumber))
+      })
+    return entries
+  }
+}
+
+/// Reads the addresses of links.
+enum AddressObserver {
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [InterfaceAddress]] {
+    var entries: [Int32: [InterfaceAddress]] = [:]
+    try socket.dump(
+      type: RTM_GETADDR, build: { $0.put(header: ifaddrmsg()) }, restart: { entries = [:] },
+      read: { message in
+        guard message.type == UInt16(RTM_NEWADDR), let header = message.header(ifaddrmsg.self) else { return }
+        var local: IPAddress?
+        var peer: IPAddress?
+        var flags = UInt32(header.ifa_flags)
+        var protocolNumber: UInt8 = 0
+        for attribute in message.attributes(after: ifaddrmsg.self) {
+          switch Int(attribute.type) {
+          case IFA_LOCAL: local = IPAddress(bytes: attribute.payload)
+          case IFA_ADDRESS: peer = IPAddress(bytes: attribute.payload)
+          case IFA_FLAGS: flags = attribute.u32 ?? flags
+          case IFA_PROTO: protocolNumber = attribute.u8 ?? 0
+          default: break
+          }
+        }
+        guard let address = local ?? peer, let prefix = IPPrefix(address, length: Int(header.ifa_prefixlen))
+        else { return }
+        let isPointToPoint = peer != nil && local != nil && peer != local
+        let origin: EntryOrigin
+        if protocolNumber == Ownership.protocolNumber {
+          origin = .weft
+        } else if protocolNumber != 0 {
+          // 1 to 3 are the kernel's own (IFAPROT_KERNEL_LO, _RA, _LL), all others some program's.
+          origin = protocolNumber <= 3 ? .kernel : .daemon
+        } else if address.isIPv6LinkLocal {
+          origin = .kernel
+        } else {
+          origin = flags & UInt32(IFA_F_PERMANENT) != 0 && !isPointToPoint ? .unmarked : .daemon
+        }
+        entries[Int32(bitPattern: header.ifa_index), default: []].append(
+          InterfaceAddress(prefix: prefix, origin: origin))
+      })
+    return entries
+  }
+}
+
+/// Asks the kernel by which link, and with which MTU, it would reach an address.
+enum PathObserver {
+  static func pathMTU(
+    to address: IPAddress, _ socket: NetlinkSocket, linkMTU: [Int32: UInt32]
+  ) throws(NetlinkError) -> UInt32? {
+    do {
+      return try socket.request(
+        type: RTM_GETROUTE,
+        build: { writer in
+          var header = rtmsg()
+          header.rtm_family = UInt8(address.family == .v4 ? AF_INET : AF_INET6)
+          header.rtm_dst_len = UInt8(address.family.bits)
+          writer.put(header: header)
+          address.withBytes { writer.put(Int(RTA_DST.rawValue), bytes: $0) }
+        },
+        read: { message -> UInt32? in
+          guard message.type == UInt16(RTM_NEWROUTE), let header = message.header(rtmsg.self),
+            header.rtm_type == UInt8(RTN_UNICAST)
+          else { return nil }
+          var mtu: UInt32?
+          for attribute in message.attributes(after: rtmsg.self) {
+            switch Int(attribute.type) {
+            case Int(RTA_OIF.rawValue):
+              let link = attribute.u32.flatMap { linkMTU[Int32(bitPattern: $0)] }
+              mtu = [mtu, link].compactMap(\.self).min()
+            case Int(RTA_METRICS.rawValue):
+              let own = attribute.nested.first(RTAX_MTU)?.u32
+              mtu = [mtu, own].compactMap(\.self).min()
+            default: break
+            }
+          }
+          return mtu
+        })
+    } catch where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
+      return nil
+    }
+  }
+}

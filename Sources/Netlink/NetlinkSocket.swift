@@ -1,0 +1,207 @@
+import CMnl
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A connection to the kernel's rtnetlink in one network namespace.
+///
+/// Sends batches and matches the answers to the messages, and reads dumps. It knows nothing of
+/// what the messages mean. Not safe to share between threads: open one for each.
+public final class NetlinkSocket {
+  /// One request that the kernel refused.
+  public struct Failure: Sendable {
+    /// The message's place in its batch.
+    public let index: Int
+    /// The tag that ``MessageBatch/append(type:flags:tag:build:)`` was given.
+    public let tag: UInt32
+    public let error: NetlinkError
+  }
+
+  private let socket: OpaquePointer
+  private let receiveBuffer: UnsafeMutableRawBufferPointer
+  private var sequence: UInt32 = 1
+
+  /// The kernel fills at most 32 KiB of a dump at a time, if that much room is given: with less,
+  /// dumping a large FDB takes several times as long.
+  private static let receiveBytes = 64 * 1024
+  /// Wanted for the socket's buffers; a process without CAP_NET_ADMIN gets what net.core.rmem_max allows.
+  private static let socketBufferBytes: Int32 = 8 * 1024 * 1024
+  /// The kernel answers at once, or after whoever holds its lock: this is only against hanging.
+  private static let receiveTimeoutSeconds = 60
+  /// A dump that others keep disturbing is begun anew so many times.
+  private static let dumpAttempts = 20
+
+  /// Opens a socket.
+  ///
+  /// - Throws: ``NetlinkError``: EACCES or EPERM where the namespace may not be entered, ENOENT
+  ///   where it does not exist.
+  public init(in namespace: NetworkNamespace = .current) throws(NetlinkError) {
+    let descriptor = try namespace.run { () throws(NetlinkError) -> Int32 in
+      let descriptor = Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
+      guard descriptor >= 0 else { throw .last("opening a netlink socket") }
+      return descriptor
+    }
+    guard let socket = mnl_socket_fdopen(descriptor) else {
+      let error = NetlinkError.last("opening a netlink socket")
+      close(descriptor)
+      throw error
+    }
+    self.socket = socket
+    receiveBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 8)
+    guard mnl_socket_bind(socket, 0, 0) == 0 else { throw .last("binding a netlink socket") }
+    configure(descriptor)
+  }
+
+  deinit {
+    mnl_socket_close(socket)
+    receiveBuffer.deallocate()
+  }
+
+  private func configure(_ descriptor: Int32) {
+    // Each option is an improvement that an old kernel may lack: without EXT_ACK errors have no
+    // text, without GET_STRICT_CHK dumps are not filtered, which the readers cope with.
+    for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
+      var on: Int32 = 1
+      _ = mnl_socket_setsockopt(socket, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+    for (forced, plain) in [(SO_RCVBUFFORCE, SO_RCVBUF), (SO_SNDBUFFORCE, SO_SNDBUF)] {
+      var bytes = Self.socketBufferBytes
+      let size = socklen_t(MemoryLayout<Int32>.size)
+      if setsockopt(descriptor, SOL_SOCKET, forced, &bytes, size) != 0 {
+        setsockopt(descriptor, SOL_SOCKET, plain, &bytes, size)
+      }
+    }
+    var timeout = timeval(tv_sec: Self.receiveTimeoutSeconds, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  /// Sends a batch and waits until the kernel has run all of it.
+  ///
+  /// Only the last message is acknowledged; every message that fails answers by itself, so no
+  /// failure is missed.
+  ///
+  /// - Returns: the messages that the kernel refused, in order.
+  /// - Throws: ``NetlinkError`` if the socket fails. ENOBUFS means that answers were lost: the
+  ///   messages were run, but which of them failed is known only to who looks.
+  public func send(_ batch: MessageBatch) throws(NetlinkError) -> [Failure] {
+    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
+    guard !batch.isEmpty else { return [] }
+    let first = takeSequence(UInt32(batch.count))
+    let last = first &+ UInt32(batch.count - 1)
+    let sent = batch.seal(from: first) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
+    guard sent >= 0 else { throw .last("sending to the kernel") }
+    var failures: [Failure] = []
+    while true {
+      let datagram = try receive()
+      for message in MessageReader(datagram) where message.type == UInt16(NLMSG_ERROR) {
+        let index = message.sequence &- first
+        // Answers to an earlier request that was given up are none of ours.
+        guard index < UInt32(batch.count) else { continue }
+        if let error = message.failure() {
+          failures.append(Failure(index: Int(index), tag: batch.tags[Int(index)], error: error))
+        }
+        if message.sequence == last { return failures }
+      }
+    }
+  }
+
+  /// Sends one request and reads the answer that it asks for, such as a single link.
+  ///
+  /// - Returns: what `read` makes of the answer.
+  /// - Throws: the kernel's refusal (ENODEV, ENOENT, …).
+  public func request<R>(
+    type: Int, flags: Int = 0, build: (inout MessageWriter) -> Void, read: (NetlinkMessage) -> R?
+  ) throws(NetlinkError) -> R? {
+    let batch = MessageBatch()
+    batch.append(type: type, flags: flags, build: build)
+    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
+    let number = takeSequence(1)
+    let sent = batch.seal(from: number) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
+    guard sent >= 0 else { throw .last("sending to the kernel") }
+    var result: R?
+    while true {
+      let datagram = try receive()
+      for message in MessageReader(datagram) where message.sequence == number {
+        if message.type == UInt16(NLMSG_ERROR) {
+          if let error = message.failure() { throw error }
+          return result
+        }
+        if message.type != UInt16(NLMSG_NOOP) { result = read(message) ?? result }
+      }
+    }
+  }
+
+  /// Reads a whole table.
+  ///
+  /// - Parameters:
+  ///   - restart: called before each attempt, to forget what an attempt that others
+  ///     disturbed (NLM_F_DUMP_INTR) had brought.
+  ///   - read: called for each object, with a message that is valid only during the call.
+  public func dump(
+    type: Int, build: (inout MessageWriter) -> Void, restart: () -> Void,
+    read: (NetlinkMessage) -> Void
+  ) throws(NetlinkError) {
+    for _ in 0..<Self.dumpAttempts {
+      restart()
+      if try dumpOnce(type: type, build: build, read: read) { return }
+    }
+    throw NetlinkError(code: EINTR, context: "reading a table that others keep changing")
+  }
+
+  /// - Returns: false if the dump was disturbed.
+  private func dumpOnce(
+    type: Int, build: (inout MessageWriter) -> Void, read: (NetlinkMessage) -> Void
+  ) throws(NetlinkError) -> Bool {
+    let batch = MessageBatch()
+    batch.append(type: type, flags: Int(NLM_F_DUMP), build: build)
+    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
+    let number = takeSequence(1)
+    let sent = batch.seal(from: number) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
+    guard sent >= 0 else { throw .last("sending to the kernel") }
+    var isWhole = true
+    while true {
+      let datagram: UnsafeRawBufferPointer
+      do {
+        datagram = try receive()
+      } catch where error.code == ENOBUFS {
+        // What was lost may be part of this dump: read it to its end and begin again.
+        isWhole = false
+        continue
+      }
+      for message in MessageReader(datagram) where message.sequence == number {
+        if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isWhole = false }
+        switch message.type {
+        case UInt16(NLMSG_DONE):
+          // The kernel reports a dump that it refuses in here, not in an NLMSG_ERROR.
+          if let error = message.failure() { throw error }
+          return isWhole
+        case UInt16(NLMSG_ERROR):
+          if let error = message.failure() { throw error }
+        case UInt16(NLMSG_NOOP): break
+        default: read(message)
+        }
+      }
+    }
+  }
+
+  private func receive() throws(NetlinkError) -> UnsafeRawBufferPointer {
+    while true {
+      let count = mnl_socket_recvfrom(socket, receiveBuffer.baseAddress, receiveBuffer.count)
+      if count >= 0 { return UnsafeRawBufferPointer(rebasing: receiveBuffer[0..<count]) }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN:
+        throw NetlinkError(code: ETIMEDOUT, context: "waiting for the kernel's answer")
+      default: throw .last("reading the kernel's answer")
+      }
+    }
+  }
+
+  private func takeSequence(_ count: UInt32) -> UInt32 {
+    defer { sequence &+= count }
+    return sequence
+  }
+}

@@ -1,0 +1,189 @@
+/// The value of one attribute of a link, in one form for documents and kernel alike.
+public enum AttributeValue: Hashable, Sendable {
+  /// The attribute has no value: no local address, no alias.
+  case unset
+  case flag(Bool)
+  case number(UInt32)
+  /// Two port numbers, the lower first.
+  case range(UInt16, UInt16)
+  case address(IPAddress)
+  case mac(MACAddress)
+  case link(InterfaceName)
+  case text(String)
+}
+
+/// A word that stands for a number, `inherit` say.
+public struct Keyword: Sendable {
+  public let word: String
+  public let value: UInt32
+  /// The netlink attribute, an NLA_FLAG, that carries this word instead of the number's own
+  /// attribute. The kernel takes such a flag only when it creates the device.
+  public let flag: Int?
+
+  public init(_ word: String, _ value: UInt32, flag: Int? = nil) {
+    self.word = word
+    self.value = value
+    self.flag = flag
+  }
+}
+
+/// How a value is written in a document and on netlink.
+public enum AttributeType: Sendable {
+  /// How wide a number is on netlink.
+  public enum Width: Sendable {
+    case u8, u16, u32, be16, be32
+  }
+
+  /// A switch, as a number of this width. `dumpedWhenOff` is false where the kernel sends only what is on.
+  case flag(Width, dumpedWhenOff: Bool = true)
+  /// An attribute without payload, there or not (NLA_FLAG).
+  case presence
+  case number(Width, ClosedRange<UInt32>, [Keyword] = [])
+  /// Two be16 numbers (struct ifla_vxlan_port_range); 0-0 is the kernel's own choice.
+  case portRange
+  /// An address; IPv6 has an attribute of its own, given here.
+  case address(v6: Int, AddressClass)
+  case mac
+  /// The interface index of another link.
+  case link
+  case text(maximumBytes: Int)
+  /// A bit of the flags in the message's header (IFF_…).
+  case headerFlag(Int)
+
+  /// Which addresses a row is for: `group` and `remote` are one attribute of the kernel.
+  public enum AddressClass: Sendable {
+    case unicast, multicast
+
+    public func includes(_ address: IPAddress) -> Bool {
+      !address.isUnspecified && address.isMulticast == (self == .multicast)
+    }
+  }
+}
+
+/// What an attribute is on a link of weft's whose document leaves it out.
+public enum AttributeDefault: Sendable {
+  case value(AttributeValue)
+  /// The kernel's, or another program's, choice: never a difference.
+  case kernelChoice
+  /// Computed from the underlay: `mtu` only.
+  case underlay
+}
+
+/// How iproute2 writes an attribute, after `ip link … type KIND` or `ip link set dev NAME`.
+public enum IPRoute2Form: Sendable {
+  /// `word VALUE`; keywords as themselves.
+  case value(String)
+  /// `word` for true, `noword` for false.
+  case negatable(String)
+  /// `word` for true, nothing for false.
+  case word(String)
+  /// `word on` or `word off`.
+  case onOff(String)
+  /// `word 1` or `word 0`.
+  case oneZero(String)
+  /// `word LOW HIGH`.
+  case pair(String)
+  /// `up` or `down`.
+  case upDown
+}
+
+/// A kernel release, as far as features go.
+public struct KernelRelease: Sendable, Comparable, CustomStringConvertible {
+  public let major: Int
+  public let minor: Int
+
+  public init(_ major: Int, _ minor: Int) {
+    self.major = major
+    self.minor = minor
+  }
+
+  public static func < (a: Self, b: Self) -> Bool { (a.major, a.minor) < (b.major, b.minor) }
+  public var description: String { "\(major).\(minor)" }
+}
+
+/// One row of an ``AttributeTable``: all that weft knows of an attribute.
+///
+/// Parsing, validation, observation, comparison, encoding, `weft show` and the iproute2
+/// commands are read off these rows; a new attribute is a new row.
+public struct Attribute: Sendable {
+  /// The key in a document.
+  public let key: String
+  /// IFLA_… within the table's nest; for an address that of IPv4.
+  public let number: Int
+  public let type: AttributeType
+  public let documentDefault: AttributeDefault
+  /// What the kernel gives to a new link whose creator says nothing; nil if as the document's default.
+  public let kernelDefault: AttributeValue?
+  /// False: the kernel takes it only at creation, so that a change means a new device.
+  public let isLive: Bool
+  /// The first release that has it.
+  public let since: KernelRelease
+  /// The kernel option without which it is missing whatever the release.
+  public let kernelOption: String?
+  public let iproute2: IPRoute2Form
+  /// One sentence for the reference and the schema.
+  public let summary: String
+
+  public init(
+    _ key: String, _ number: Int, _ type: AttributeType, default documentDefault: AttributeDefault,
+    kernel kernelDefault: AttributeValue? = nil, live isLive: Bool, since: KernelRelease = KernelRelease(3, 7),
+    option kernelOption: String? = nil, iproute2: IPRoute2Form, _ summary: String
+  ) {
+    self.key = key
+    self.number = number
+    self.type = type
+    self.documentDefault = documentDefault
+    self.kernelDefault = kernelDefault
+    self.isLive = isLive
+    self.since = since
+    self.kernelOption = kernelOption
+    self.iproute2 = iproute2
+    self.summary = summary
+  }
+
+  /// What a link has right after its creation, if its creator did not say.
+  public var initialValue: AttributeValue? {
+    if let kernelDefault { return kernelDefault }
+    if case .value(let value) = documentDefault { return value }
+    return nil
+  }
+
+  /// What the kernel means by not sending the attribute; nil: that it does not know it.
+  public var absentValue: AttributeValue? {
+    switch type {
+    case .presence, .flag(_, dumpedWhenOff: false): .flag(false)
+    case .address, .link, .text: .unset
+    default: nil
+    }
+  }
+
+  /// Whether a device can go from one value to the other while it exists.
+  public func canChange(from old: AttributeValue, to new: AttributeValue) -> Bool {
+    guard isLive else { return false }
+    if case .number(_, _, let keywords) = type {
+      for keyword in keywords where keyword.flag != nil {
+        if old == .number(keyword.value) || new == .number(keyword.value) { return false }
+      }
+    }
+    return true
+  }
+
+  /// The value as a document writes it.
+  public func text(of value: AttributeValue) -> String {
+    if case .number(_, _, let keywords) = type, case .number(let number) = value,
+      let keyword = keywords.first(where: { $0.value == number })
+    {
+      return keyword.word
+    }
+    return switch value {
+    case .unset: "none"
+    case .flag(let flag): flag ? "true" : "false"
+    case .number(let number): String(number)
+    case .range(let low, let high): "\(low)-\(high)"
+    case .address(let address): address.description
+    case .mac(let mac): mac.description
+    case .link(let name): name.description
+    case .text(let text): text
+    }
+  }
+}

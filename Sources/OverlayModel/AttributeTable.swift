@@ -1,0 +1,149 @@
+/// The attributes of one kind of kernel object, and where on netlink they are.
+///
+/// One instance for each kind (``link``, ``vxlan``, ``bridge``, ``bridgePort``), the same for
+/// the whole life of the program: compared by identity.
+public final class AttributeTable: Sendable {
+  public enum Place: Sendable {
+    /// In the message itself.
+    case message
+    /// In IFLA_LINKINFO's IFLA_INFO_DATA.
+    case infoData
+    /// In IFLA_LINKINFO's IFLA_INFO_SLAVE_DATA.
+    case slaveData
+  }
+
+  /// What a user calls such an object: `vxlan`, `port`.
+  public let name: String
+  public let place: Place
+  public let rows: [Attribute]
+  private let indices: [String: Int]
+
+  public init(_ name: String, place: Place, rows: [Attribute]) {
+    self.name = name
+    self.place = place
+    self.rows = rows
+    indices = Dictionary(rows.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  public func index(of key: String) -> Int? { indices[key] }
+  public var keys: [String] { rows.map(\.key) }
+}
+
+/// The attributes of one object: for each row of its table a value, or nil for "not said".
+///
+/// In a desired state nil is left alone; in an observed one it means that the kernel did not
+/// send the attribute because it does not know it.
+public struct AttributeSet: Sendable {
+  public let table: AttributeTable
+  private var values: [AttributeValue?]
+  private var positions: [SourcePosition]
+
+  public init(_ table: AttributeTable) {
+    self.table = table
+    values = Array(repeating: nil, count: table.rows.count)
+    positions = []
+  }
+
+  public subscript(row: Int) -> AttributeValue? {
+    get { values[row] }
+    set { values[row] = newValue }
+  }
+
+  /// The value of a row that the code knows by name.
+  public subscript(attribute: Attribute) -> AttributeValue? {
+    get { table.index(of: attribute.key).flatMap { values[$0] } }
+    set { if let row = table.index(of: attribute.key) { values[row] = newValue } }
+  }
+
+  /// Where a document gives the row's value.
+  public func position(of row: Int) -> SourcePosition {
+    positions.isEmpty ? .none : positions[row]
+  }
+
+  public func position(of attribute: Attribute) -> SourcePosition {
+    table.index(of: attribute.key).map(position(of:)) ?? .none
+  }
+
+  public mutating func set(_ row: Int, to value: AttributeValue, at position: SourcePosition) {
+    if positions.isEmpty { positions = Array(repeating: .none, count: table.rows.count) }
+    values[row] = value
+    positions[row] = position
+  }
+
+  /// The rows that have a value, in the order of the table.
+  public var given: [(row: Int, attribute: Attribute, value: AttributeValue)] {
+    values.indices.compactMap { row in values[row].map { (row, table.rows[row], $0) } }
+  }
+
+  /// The same with the documented default where nothing is said, for a link that weft owns.
+  public func withDefaults() -> AttributeSet {
+    var result = self
+    for (row, attribute) in table.rows.enumerated() where result.values[row] == nil {
+      if case .value(let value) = attribute.documentDefault { result.values[row] = value }
+    }
+    return result
+  }
+
+  public func isTrue(_ attribute: Attribute) -> Bool { self[attribute] == .flag(true) }
+
+  public func number(_ attribute: Attribute) -> UInt32? {
+    if case .number(let number) = self[attribute] { number } else { nil }
+  }
+
+  public func address(_ attribute: Attribute) -> IPAddress? {
+    if case .address(let address) = self[attribute] { address } else { nil }
+  }
+
+  public func link(_ attribute: Attribute) -> InterfaceName? {
+    if case .link(let name) = self[attribute] { name } else { nil }
+  }
+}
+
+extension AttributeSet: Equatable {
+  /// Positions do not count: the same state may be written in many ways.
+  public static func == (a: Self, b: Self) -> Bool { a.table === b.table && a.values == b.values }
+}
+
+/// One attribute that differs.
+public struct AttributeChange: Sendable, Equatable {
+  public let row: Int
+  public let attribute: Attribute
+  /// Nil where the kernel did not say.
+  public let before: AttributeValue?
+  public let after: AttributeValue
+  public let position: SourcePosition
+
+  public init(
+    row: Int, attribute: Attribute, before: AttributeValue?, after: AttributeValue, position: SourcePosition
+  ) {
+    self.row = row
+    self.attribute = attribute
+    self.before = before
+    self.after = after
+    self.position = position
+  }
+
+  public static func == (a: Self, b: Self) -> Bool {
+    a.attribute.key == b.attribute.key && a.before == b.before && a.after == b.after
+  }
+}
+
+extension AttributeSet {
+  /// What must change in `observed` for this set to hold.
+  ///
+  /// What the kernel does not know differs only if more than its built-in behaviour is wanted.
+  public func changes(from observed: AttributeSet) -> [AttributeChange] {
+    var changes: [AttributeChange] = []
+    for row in values.indices {
+      guard let wanted = values[row] else { continue }
+      let attribute = table.rows[row]
+      let before = observed.values[row]
+      guard wanted != before else { continue }
+      if before == nil, wanted == attribute.initialValue { continue }
+      changes.append(
+        AttributeChange(
+          row: row, attribute: attribute, before: before, after: wanted, position: position(of: row)))
+    }
+    return changes
+  }
+}

@@ -1,0 +1,132 @@
+import CNetlinkRoute
+
+extension AttributeTable {
+  /// Bridges (include/uapi/linux/if_link.h, IFLA_BR_*).
+  ///
+  /// Times are in hundredths of a second, as the kernel and iproute2 have them; their ranges are
+  /// those of IEEE 802.1D, which the kernel enforces.
+  public static let bridge = AttributeTable(
+    "bridge", place: .infoData,
+    rows: [
+      Attribute(
+        "stp", IFLA_BR_STP_STATE, .flag(.u32), default: .value(.flag(false)), live: true,
+        iproute2: .oneZero("stp_state"), "The spanning tree protocol."),
+      Attribute(
+        "priority", IFLA_BR_PRIORITY, .number(.u16, 0...65535),
+        default: .value(.number(32768)), live: true, iproute2: .value("priority"),
+        "The bridge's priority in the spanning tree; the lowest is the root."),
+      Attribute(
+        "forward-delay", IFLA_BR_FORWARD_DELAY, .number(.u32, 200...3000),
+        default: .value(.number(1500)), live: true, iproute2: .value("forward_delay"),
+        "How long a port listens and learns before it forwards, in hundredths of a second."),
+      Attribute(
+        "hello-time", IFLA_BR_HELLO_TIME, .number(.u32, 100...1000),
+        default: .value(.number(200)), live: true, iproute2: .value("hello_time"),
+        "The time between the root's messages, in hundredths of a second."),
+      Attribute(
+        "max-age", IFLA_BR_MAX_AGE, .number(.u32, 600...4000),
+        default: .value(.number(2000)), live: true, iproute2: .value("max_age"),
+        "How long the root's messages are believed, in hundredths of a second."),
+      Attribute(
+        "ageing", IFLA_BR_AGEING_TIME, .number(.u32, 0...4_294_967_295),
+        default: .value(.number(30000)), live: true, iproute2: .value("ageing_time"),
+        "How long a learned entry lives, in hundredths of a second (30000 is five minutes)."),
+      Attribute(
+        "vlan-filtering", IFLA_BR_VLAN_FILTERING, .flag(.u8), default: .value(.flag(false)),
+        live: true, since: KernelRelease(3, 19), option: "CONFIG_BRIDGE_VLAN_FILTERING",
+        iproute2: .oneZero("vlan_filtering"), "Whether the bridge looks at VLAN tags."),
+      Attribute(
+        "vlan-protocol", IFLA_BR_VLAN_PROTOCOL,
+        .number(.be16, 0x8100...0x88a8, [Keyword("802.1Q", 0x8100), Keyword("802.1ad", 0x88a8)]),
+        default: .value(.number(0x8100)), live: true, since: KernelRelease(4, 3),
+        option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_protocol"),
+        "The EtherType of the VLAN tags that count."),
+      Attribute(
+        "default-pvid", IFLA_BR_VLAN_DEFAULT_PVID, .number(.u16, 0...4094),
+        default: .value(.number(1)), live: true, since: KernelRelease(4, 4),
+        option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_default_pvid"),
+        "The VLAN of untagged frames on ports that name none; 0 is none."),
+      Attribute(
+        "multicast-snooping", IFLA_BR_MCAST_SNOOPING, .flag(.u8), default: .value(.flag(true)),
+        live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
+        iproute2: .oneZero("mcast_snooping"), "Send multicast only to ports that asked for it."),
+      Attribute(
+        "multicast-querier", IFLA_BR_MCAST_QUERIER, .flag(.u8), default: .value(.flag(false)),
+        live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
+        iproute2: .oneZero("mcast_querier"), "Ask hosts which multicast they want."),
+      // The kernel refuses bits 0, 1 and 2 (STP, pause, LACP).
+      Attribute(
+        "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .number(.u16, 0...65528),
+        default: .value(.number(0)), live: true, iproute2: .value("group_fwd_mask"),
+        "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."),
+      Attribute(
+        "fdb-max-learned", WEFT_IFLA_BR_FDB_MAX_LEARNED, .number(.u32, 0...4_294_967_295),
+        default: .value(.number(0)), live: true, since: KernelRelease(6, 7),
+        iproute2: .value("fdb_max_learned"), "The largest number of learned entries; 0 is no limit."),
+    ])
+
+  /// Ports of bridges (include/uapi/linux/if_link.h, IFLA_BRPORT_*).
+  public static let bridgePort = AttributeTable(
+    "port", place: .slaveData,
+    rows: [
+      .portFlag(
+        "learning", IFLA_BRPORT_LEARNING, true, "learning",
+        "Learn MAC addresses from frames that come in here."),
+      .portFlag(
+        "flood", IFLA_BRPORT_UNICAST_FLOOD, true, "flood",
+        "Send frames to unknown MAC addresses out here."),
+      .portFlag(
+        "multicast-flood", IFLA_BRPORT_MCAST_FLOOD, true, "mcast_flood", since: KernelRelease(4, 9),
+        "Send multicast that nobody asked for out here."),
+      .portFlag(
+        "broadcast-flood", IFLA_BRPORT_BCAST_FLOOD, true, "bcast_flood", since: KernelRelease(4, 12),
+        "Send broadcast out here."),
+      .portFlag(
+        "neigh-suppress", IFLA_BRPORT_NEIGH_SUPPRESS, false, "neigh_suppress",
+        since: KernelRelease(4, 15),
+        "Answer ARP and ND from the bridge's neighbour table instead of sending them out here."),
+      .portFlag(
+        "neigh-vlan-suppress", WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, false,
+        "neigh_vlan_suppress", since: KernelRelease(6, 4), "Neighbour suppression is set for each VLAN apart."),
+      .portFlag(
+        "isolated", IFLA_BRPORT_ISOLATED, false, "isolated", since: KernelRelease(4, 18),
+        "No frames between this port and other isolated ones."),
+      .portFlag(
+        "hairpin", IFLA_BRPORT_MODE, false, "hairpin",
+        "Frames may leave by the port that they came in by."),
+      .portFlag(
+        "locked", IFLA_BRPORT_LOCKED, false, "locked", since: KernelRelease(5, 18),
+        "Only frames from MAC addresses that have an entry for this port are taken."),
+      .portFlag(
+        "guard", IFLA_BRPORT_GUARD, false, "guard",
+        "Take no spanning tree messages here (BPDU guard)."),
+      .portFlag(
+        "fast-leave", IFLA_BRPORT_FAST_LEAVE, false, "fastleave",
+        "Stop multicast at once when a host leaves."),
+      Attribute(
+        "cost", IFLA_BRPORT_COST, .number(.u32, 1...65535), default: .kernelChoice, live: true,
+        iproute2: .value("cost"),
+        "The cost in the spanning tree. Left out, the kernel derives it from the link's speed."),
+      Attribute(
+        "priority", IFLA_BRPORT_PRIORITY, .number(.u16, 0...63), default: .value(.number(32)),
+        live: true, iproute2: .value("priority"), "The priority in the spanning tree."),
+      .portFlag(
+        "proxy-arp", IFLA_BRPORT_PROXYARP, false, "proxy_arp",
+        "Answer ARP from the bridge's neighbour table, and flood what it cannot answer."),
+      .portFlag(
+        "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),
+        "Map VLANs to VNIs here."),
+    ])
+}
+
+extension Attribute {
+  /// A switch of a bridge port: one byte, changed live, `on` or `off` for iproute2.
+  fileprivate static func portFlag(
+    _ key: String, _ number: Int, _ initial: Bool, _ word: String,
+    since: KernelRelease = KernelRelease(3, 7), _ summary: String
+  ) -> Attribute {
+    Attribute(
+      key, number, .flag(.u8), default: .value(.flag(initial)), live: true, since: since,
+      iproute2: .onOff(word), summary)
+  }
+}

@@ -1,0 +1,162 @@
+/// Marks by which weft recognises its own.
+public enum Ownership {
+  /// The link group of links that weft created: "weft" in ASCII.
+  public static let linkGroup: UInt32 = 0x7765_6674
+  /// The protocol number of weft's neighbours and addresses; unassigned in rtnetlink.h.
+  public static let protocolNumber: UInt8 = 119
+}
+
+/// What a link is.
+public enum LinkKind: Hashable, Sendable {
+  case vxlan
+  case bridge
+  /// A kind that weft refers to but never creates; the kernel's word for it, empty for a plain device.
+  case other(String)
+
+  /// The kernel's word (IFLA_INFO_KIND).
+  public var name: String {
+    switch self {
+    case .vxlan: "vxlan"
+    case .bridge: "bridge"
+    case .other(let name): name
+    }
+  }
+
+  public init(kernel name: String) {
+    switch name {
+    case "vxlan": self = .vxlan
+    case "bridge": self = .bridge
+    default: self = .other(name)
+    }
+  }
+
+  /// The attributes of this kind, beside those of every link.
+  public var table: AttributeTable? {
+    switch self {
+    case .vxlan: .vxlan
+    case .bridge: .bridge
+    case .other: nil
+    }
+  }
+
+  /// The word for such a link in what weft prints.
+  public var noun: String { table?.name ?? "link" }
+}
+
+/// Who a link belongs to.
+public enum LinkOwner: Sendable, Equatable {
+  /// Weft created it (observed), or is to create it (desired).
+  case weft
+  /// Somebody else's: a document may refer to it and set what it names.
+  case others
+}
+
+/// One link, as it is wanted or as it is.
+public struct LinkState: Sendable, Equatable {
+  public var name: InterfaceName
+  /// Nil in a desired state that refers to a link of any kind.
+  public var kind: LinkKind?
+  public var owner: LinkOwner
+  /// What every link has.
+  public var base: AttributeSet
+  /// What links of this kind have.
+  public var specific: AttributeSet?
+  /// The bridge that it is a port of.
+  public var bridge: InterfaceName?
+  /// Its attributes as a port.
+  public var port: AttributeSet?
+  /// Desired: the link may be missing.
+  public var isOptional = false
+
+  // Each table is nil where a document does not describe it, or where nobody looked; sorted by identity.
+
+  /// Of a VXLAN device.
+  public var fdb: [FDBEntry]?
+  /// Of a bridge.
+  public var bridgeFDB: [BridgeFDBEntry]?
+  public var neighbours: [Neighbour]?
+  public var addresses: [InterfaceAddress]?
+
+  /// Observed: the kernel's number for the link.
+  public var index: Int32 = 0
+  /// Observed: the master that is not a bridge, a bond say.
+  public var hasOtherMaster = false
+  /// Where the document describes it.
+  public var source = SourcePosition.none
+  /// Where the document makes it a port.
+  public var portSource = SourcePosition.none
+
+  public init(name: InterfaceName, kind: LinkKind?, owner: LinkOwner) {
+    self.name = name
+    self.kind = kind
+    self.owner = owner
+    base = AttributeSet(.link)
+    specific = kind?.table.map { AttributeSet($0) }
+  }
+
+  public var noun: String { kind?.noun ?? "link" }
+
+  /// The family of the underlay that a VXLAN device is made for: IPv6 if any of its addresses is.
+  public var underlayFamily: IPAddress.Family {
+    guard let specific else { return .v4 }
+    for attribute in [Attribute.local, .group, .remote] where specific.address(attribute)?.family == .v6 {
+      return .v6
+    }
+    return .v4
+  }
+
+  /// Where a VXLAN device sends what it has no entry for: the kernel keeps it in the FDB, under
+  /// the zero address.
+  public var defaultDestination: IPAddress? {
+    guard kind == .vxlan, let specific else { return nil }
+    return specific.address(.group) ?? specific.address(.remote)
+  }
+}
+
+extension LinkState {
+  /// Every VTEP that a VXLAN device sends to.
+  public var vteps: Set<IPAddress> {
+    var result: Set<IPAddress> = []
+    if let defaultDestination { result.insert(defaultDestination) }
+    var last: IPAddress?
+    for entry in fdb ?? [] where entry.vtep != last {
+      result.insert(entry.vtep)
+      last = entry.vtep
+    }
+    return result.filter { !$0.isMulticast }
+  }
+}
+
+/// The overlay part of a host: its links with their entries.
+///
+/// The one type for what is wanted and for what is there.
+public struct HostState: Sendable, Equatable {
+  public var links: [InterfaceName: LinkState]
+  /// Observed: the largest packet that the underlay takes to a VTEP, where a route tells it.
+  public var pathMTU: [IPAddress: UInt32]
+  /// Observed: what this kernel was found to lack, where that was tried.
+  public var missingAttributes: Set<MissingAttribute>
+  /// Desired: the documents behind the positions.
+  public var sources: SourceMap
+
+  public init(links: [LinkState] = [], pathMTU: [IPAddress: UInt32] = [:], sources: SourceMap = SourceMap()) {
+    self.links = Dictionary(links.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    self.pathMTU = pathMTU
+    missingAttributes = []
+    self.sources = sources
+  }
+
+  /// The links by name, for work that must come out the same every time.
+  public var sortedLinks: [LinkState] { links.values.sorted { $0.name < $1.name } }
+}
+
+/// An attribute that a kernel does not have.
+public struct MissingAttribute: Hashable, Sendable {
+  public let table: String
+  public let key: String
+
+  public init(table: String, key: String) {
+    self.table = table
+    self.key = key
+  }
+}

@@ -1,0 +1,107 @@
+import OverlayModel
+
+/// What can be found wrong only by looking at the host, before anything is touched.
+extension Planner {
+  /// Whether the links that a link refers to exist.
+  mutating func checkReferences(of link: LinkState) -> Bool {
+    var isGood = true
+    if let specific = link.specific, let device = specific.link(.device), !willExist(device) {
+      problem(
+        "\(link.noun) \(link.name): underlay device \(device) does not exist: create it first, or correct the name",
+        specific.position(of: .device))
+      isGood = false
+    }
+    var checked: Set<InterfaceName> = []
+    for entry in link.fdb ?? [] where !entry.via.isNone && checked.insert(entry.via).inserted {
+      guard !willExist(entry.via) else { continue }
+      problem("\(link.noun) \(link.name): device \(entry.via) of \(entry.mac) does not exist", entry.source)
+      isGood = false
+    }
+    checked = []
+    for entry in link.bridgeFDB ?? [] where checked.insert(entry.port).inserted {
+      guard !willBePort(entry.port, of: link.name) else { continue }
+      problem(
+        "bridge \(link.name): \(entry.mac) is to be at \(entry.port), which is no port of it: name it under `ports`",
+        entry.source)
+      isGood = false
+    }
+    return isGood
+  }
+
+  private func willExist(_ name: InterfaceName) -> Bool {
+    if desired.links[name]?.owner == .weft { return true }
+    guard let present = observed.links[name] else { return false }
+    return present.owner == .others || desired.links[name] != nil || !options.prunes
+  }
+
+  private func willBePort(_ name: InterfaceName, of bridge: InterfaceName) -> Bool {
+    if let wanted = desired.links[name], wanted.bridge == bridge {
+      return wanted.owner == .weft || observed.links[name] != nil || !wanted.isOptional
+    }
+    return desired.links[name]?.bridge == nil && observed.links[name]?.bridge == bridge
+  }
+
+  /// - Parameters:
+  ///   - wanted: as the document says it.
+  ///   - complete: with defaults.
+  mutating func checkMTU(_ wanted: LinkState, _ complete: LinkState) {
+    guard let mtu = wanted.base.number(.mtu) else { return }
+    let position = wanted.base.position(of: .mtu)
+    if wanted.kind == .vxlan, let limit = UnderlayMTU(of: complete, desired: desired, observed: observed),
+      mtu > limit.mtu
+    {
+      let text = "vxlan \(wanted.name): mtu \(mtu) is more than the underlay leaves: \(limit.arithmetic)"
+      if limit.isEnforced {
+        problem("\(text): lower it, raise the underlay's, or leave it out", position)
+      } else {
+        warn("\(text): larger packets are fragmented or lost", position)
+      }
+    }
+    guard wanted.kind == .bridge else { return }
+    for port in desired.sortedLinks where port.bridge == wanted.name && port.kind == .vxlan {
+      let own = port.base.number(.mtu) ?? UnderlayMTU(of: port, desired: desired, observed: observed)?.mtu
+      if let own, own < mtu {
+        warn(
+          "bridge \(wanted.name): mtu \(mtu) is more than the \(own) of its port \(port.name): larger packets do not pass there",
+          position)
+      }
+    }
+  }
+
+  /// Whether the kernel knows all that is to change; reports what it does not.
+  mutating func reportMissing(_ changes: [AttributeChange], of link: LinkState) -> Bool {
+    var isGood = true
+    for change in changes where change.before == nil && change.attribute.absentValue == nil {
+      if isPartOfLink(change.attribute) { continue }
+      reportMissing(change.attribute, of: link, change.position)
+      isGood = false
+    }
+    return isGood
+  }
+
+  /// The same for a link that is to be made, by what was tried on this kernel.
+  mutating func reportMissing(inNew link: LinkState) -> Bool {
+    var isGood = true
+    for set in [link.specific, link.bridge == nil ? nil : link.port].compactMap(\.self) {
+      for (row, attribute, value) in set.given where value != attribute.initialValue {
+        guard observed.missingAttributes.contains(MissingAttribute(table: set.table.name, key: attribute.key))
+        else { continue }
+        reportMissing(attribute, of: link, set.position(of: row))
+        isGood = false
+      }
+    }
+    return isGood
+  }
+
+  private func isPartOfLink(_ attribute: Attribute) -> Bool {
+    AttributeTable.link.index(of: attribute.key) != nil
+  }
+
+  private mutating func reportMissing(_ attribute: Attribute, of link: LinkState, _ position: SourcePosition) {
+    let needs =
+      attribute.kernelOption.map { "it needs \($0)" } ?? "it came with Linux \(attribute.since)"
+    problem(
+      "\(link.noun) \(link.name): this kernel has no `\(attribute.key)` (\(needs)): leave it out, or use a kernel that has it",
+      position.isKnown ? position : link.source)
+  }
+}

@@ -1,0 +1,159 @@
+import OverlayModel
+
+/// A plan as iproute2 commands that have the same effect when a shell runs them in order.
+public enum IPRoute2Rendering {
+  /// - Returns: the commands, a line each.
+  public static func render(_ plan: Plan) -> String {
+    var text = ""
+    for step in plan.steps {
+      for command in step.iproute2 { text += command + "\n" }
+    }
+    return text
+  }
+}
+
+extension Step {
+  var iproute2: [String] {
+    switch operation {
+    case .create(let creation): [creation.state.creationCommand]
+    case .delete: ["ip link del dev \(name)"]
+    case .adopt: ["ip link set dev \(name) group \(Ownership.linkGroup)"]
+    case .set(let table, let changes): [command(table, changes)]
+    case .port(let port): commands(port)
+    case .fdb(let change): [command(change)]
+    case .bridgeFDB(let change): [command(change)]
+    case .neighbour(let change): [command(change)]
+    case .address(let change): [command(change)]
+    }
+  }
+
+  private var name: String { quoted(link.description) }
+
+  private func command(_ table: AttributeTable, _ changes: [AttributeChange]) -> String {
+    var words = ["ip link set dev \(name)"]
+    if table.place == .infoData { words.append("type \(kind.name)") }
+    if table.place == .slaveData { words.append("type bridge_slave") }
+    for change in changes {
+      // The attribute that `group` and `remote` share: the one that gets a value speaks for both.
+      if change.after == .unset,
+        changes.contains(where: { $0.attribute.number == change.attribute.number && $0.after != .unset })
+      {
+        continue
+      }
+      words += change.attribute.iproute2Words(change.after, clearing: change.before)
+    }
+    return words.joined(separator: " ")
+  }
+
+  private func commands(_ port: PortChange) -> [String] {
+    var commands: [String] = []
+    if port.sendsMembership {
+      commands.append("ip link set dev \(name) " + (port.to.map { "master \(quoted($0.description))" } ?? "nomaster"))
+    }
+    if !port.attributes.isEmpty { commands.append(command(.bridgePort, port.attributes)) }
+    return commands
+  }
+
+  private func command(_ change: EntryChange<FDBEntry>) -> String {
+    switch change {
+    case .create(let entry), .replace(_, let entry):
+      let verb = entry.mac.holdsDestinationList ? "append" : "replace"
+      return "bridge fdb \(verb) \(entry.mac) dev \(name) \(destination(entry)) self permanent"
+    case .delete(let entry):
+      return "bridge fdb del \(entry.mac) dev \(name) \(destination(entry)) self"
+    }
+  }
+
+  private func destination(_ entry: FDBEntry) -> String {
+    var text = "dst \(entry.vtep)"
+    if entry.port != 0 { text += " port \(entry.port)" }
+    if entry.vni != 0 { text += " vni \(entry.vni)" }
+    if !entry.via.isNone { text += " via \(quoted(entry.via.description))" }
+    return text
+  }
+
+  private func command(_ change: EntryChange<BridgeFDBEntry>) -> String {
+    switch change {
+    case .create(let entry), .replace(_, let entry):
+      "bridge fdb replace \(entry.mac) dev \(quoted(entry.port.description)) master static"
+    case .delete(let entry):
+      "bridge fdb del \(entry.mac) dev \(quoted(entry.port.description)) master"
+    }
+  }
+
+  private func command(_ change: EntryChange<Neighbour>) -> String {
+    switch change {
+    case .create(let entry), .replace(_, let entry):
+      "ip neigh replace \(entry.address) lladdr \(entry.mac) dev \(name) nud permanent protocol \(Ownership.protocolNumber)"
+    case .delete(let entry): "ip neigh del \(entry.address) dev \(name)"
+    }
+  }
+
+  private func command(_ change: EntryChange<InterfaceAddress>) -> String {
+    // Debian 12's iproute2 cannot set an address's protocol number.
+    switch change {
+    case .create(let entry), .replace(_, let entry): "ip address replace \(entry.prefix) dev \(name)"
+    case .delete(let entry): "ip address del \(entry.prefix) dev \(name)"
+    }
+  }
+}
+
+extension LinkState {
+  fileprivate var creationCommand: String {
+    var words = ["ip link add name \(quoted(name.description)) group \(Ownership.linkGroup)"]
+    if case .mac(let mac) = base[.mac] { words.append("address \(mac)") }
+    if kind != .bridge, let mtu = base.number(.mtu) { words.append("mtu \(mtu)") }
+    if let bridge { words.append("master \(quoted(bridge.description))") }
+    words.append("type \(kind?.name ?? "")")
+    for (_, attribute, value) in specific?.given ?? []
+    where value != attribute.initialValue && value != attribute.absentValue {
+      words += attribute.iproute2Words(value, clearing: nil)
+    }
+    return words.joined(separator: " ")
+  }
+}
+
+extension Attribute {
+  /// - Parameter clearing: the value that an `unset` takes away.
+  fileprivate func iproute2Words(_ value: AttributeValue, clearing: AttributeValue?) -> [String] {
+    let isOn = value == .flag(true)
+    switch iproute2 {
+    case .value(let word):
+      if value == .unset { return unsetWords(word, clearing) }
+      return [word, quoted(text(of: value))]
+    case .negatable(let word): return [isOn ? word : "no\(word)"]
+    case .word(let word): return isOn ? [word] : []
+    case .onOff(let word): return [word, isOn ? "on" : "off"]
+    case .oneZero(let word): return [word, isOn ? "1" : "0"]
+    case .pair(let word):
+      guard case .range(let low, let high) = value else { return [] }
+      return [word, String(low), String(high)]
+    case .upDown: return [isOn ? "up" : "down"]
+    }
+  }
+
+  private func unsetWords(_ word: String, _ clearing: AttributeValue?) -> [String] {
+    switch type {
+    case .address:
+      if case .address(let old) = clearing, old.family == .v6 { return [word, "::"] }
+      return [word, "0.0.0.0"]
+    case .text: return [word, "''"]
+    case .link: return ["no\(word)"]
+    default: return []
+    }
+  }
+}
+
+/// As one word for a POSIX shell.
+private func quoted(_ text: String) -> String {
+  let isPlain = !text.isEmpty && text.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    default: "._:-/@+,=".utf8.contains(byte)
+    }
+  }
+  if isPlain { return text }
+  return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}

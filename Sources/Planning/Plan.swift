@@ -1,0 +1,146 @@
+import OverlayModel
+
+/// What happens to one entry of a table.
+public enum EntryChange<Entry: TableEntry>: Sendable {
+  case create(Entry)
+  /// In place, without a moment in which there is none.
+  case replace(old: Entry, new: Entry)
+  case delete(Entry)
+
+  public var source: SourcePosition {
+    switch self {
+    case .create(let entry), .replace(_, let entry), .delete(let entry): entry.source
+    }
+  }
+}
+
+/// The order in which a plan's steps are carried out. What must not run after a failure of
+/// the one before goes to the kernel only when that has answered.
+public enum Phase: UInt8, Sendable, Comparable, CaseIterable {
+  /// What stands in the way: a device whose VNI another one is to get, and devices that are made anew.
+  case clear
+  /// Other people's links, whose MTU bounds that of the devices above them.
+  case prepare
+  case create
+  /// Memberships and attributes, while what is new is still down.
+  case configure
+  case entries
+  /// New links come up last, when everything that they need is in place.
+  case raise
+  /// What nobody wants any more.
+  case remove
+
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A change of a link's membership in a bridge, with its attributes as a port.
+public struct PortChange: Sendable {
+  public let from: InterfaceName?
+  public let to: InterfaceName?
+  public let attributes: [AttributeChange]
+  /// False where the message that creates the link carries the membership.
+  public let sendsMembership: Bool
+
+  public init(from: InterfaceName?, to: InterfaceName?, attributes: [AttributeChange], sendsMembership: Bool) {
+    self.from = from
+    self.to = to
+    self.attributes = attributes
+    self.sendsMembership = sendsMembership
+  }
+}
+
+/// A link that is to be made.
+public struct LinkCreation: Sendable {
+  /// Complete: with defaults, and the MTU that the underlay leaves.
+  public let state: LinkState
+  /// What stands there under this name and goes first.
+  public let replaced: LinkState?
+  /// The attributes that cannot change while the device exists.
+  public let reasons: [AttributeChange]
+  /// Entries that a replacement takes down and puts back.
+  public let rebuiltEntries: Int
+
+  public init(state: LinkState, replaced: LinkState?, reasons: [AttributeChange], rebuiltEntries: Int) {
+    self.state = state
+    self.replaced = replaced
+    self.reasons = reasons
+    self.rebuiltEntries = rebuiltEntries
+  }
+}
+
+/// One thing to do.
+public struct Step: Sendable {
+  public enum Operation: Sendable {
+    indirect case create(LinkCreation)
+    indirect case delete(LinkState)
+    /// Puts a link into weft's link group.
+    case adopt
+    /// Attributes of one table of the link.
+    indirect case set(AttributeTable, [AttributeChange])
+    indirect case port(PortChange)
+    case fdb(EntryChange<FDBEntry>)
+    case bridgeFDB(EntryChange<BridgeFDBEntry>)
+    case neighbour(EntryChange<Neighbour>)
+    case address(EntryChange<InterfaceAddress>)
+  }
+
+  public let link: InterfaceName
+  public let kind: LinkKind
+  public let operation: Operation
+  public let phase: Phase
+  /// False for what another step that is shown already says: bringing up what is created.
+  public let isShown: Bool
+  /// Where the document asks for it.
+  public let source: SourcePosition
+
+  public init(
+    _ link: LinkState, _ operation: Operation, phase: Phase, isShown: Bool = true, source: SourcePosition
+  ) {
+    self.link = link.name
+    kind = link.kind ?? .other("")
+    self.operation = operation
+    self.phase = phase
+    self.isShown = isShown
+    self.source = source
+  }
+}
+
+/// A remark about what a plan leaves alone, or what it will not achieve.
+public struct Note: Sendable, Equatable {
+  public enum Severity: Sendable { case note, warning }
+
+  public let severity: Severity
+  public let text: String
+  public let source: SourcePosition
+
+  public init(_ severity: Severity = .note, _ text: String, source: SourcePosition = .none) {
+    self.severity = severity
+    self.text = text
+    self.source = source
+  }
+}
+
+/// Why a document cannot be applied to this host, and what to do about it.
+public struct PlanProblem: Error, Sendable, Equatable {
+  public let text: String
+  public let source: SourcePosition
+
+  public init(_ text: String, source: SourcePosition) {
+    self.text = text
+    self.source = source
+  }
+}
+
+/// What has to be done for a host to be as documents want it, in the order in which to do it.
+public struct Plan: Sendable {
+  public internal(set) var steps: [Step] = []
+  public internal(set) var notes: [Note] = []
+  /// If there are any, the steps are not to be carried out.
+  public internal(set) var problems: [PlanProblem] = []
+  /// The documents behind the steps' positions.
+  public let sources: SourceMap
+
+  init(sources: SourceMap) { self.sources = sources }
+
+  public var isEmpty: Bool { steps.isEmpty }
+}

@@ -1,0 +1,302 @@
+import OverlayModel
+
+/// How a plan is made.
+public struct PlanningOptions: Sendable {
+  /// Links of a wanted name and kind that are not weft's become weft's.
+  public var adopts: Bool
+  /// What is weft's and in no document is deleted.
+  public var prunes: Bool
+
+  public init(adopts: Bool = false, prunes: Bool = true) {
+    self.adopts = adopts
+    self.prunes = prunes
+  }
+}
+
+/// Compares what is wanted with what is, and says what to do: a pure function.
+public struct Planner {
+  let desired: HostState
+  let observed: HostState
+  let options: PlanningOptions
+  var plan: Plan
+  /// Links that the plan deletes or makes anew: their old selves are out of the way afterwards.
+  private var goingAway: Set<InterfaceName> = []
+
+  public static func plan(
+    desired: HostState, observed: HostState, options: PlanningOptions = PlanningOptions()
+  ) -> Plan {
+    var planner = Planner(desired: desired, observed: observed, options: options)
+    planner.run()
+    return planner.plan
+  }
+
+  private init(desired: HostState, observed: HostState, options: PlanningOptions) {
+    self.desired = desired
+    self.observed = observed
+    self.options = options
+    plan = Plan(sources: desired.sources)
+  }
+
+  private mutating func run() {
+    for link in desired.sortedLinks {
+      switch link.owner {
+      case .weft: planOwned(link)
+      case .others: planReferenced(link)
+      }
+    }
+    for link in observed.sortedLinks where desired.links[link.name] == nil {
+      planUnnamed(link)
+    }
+    // Within a phase bridges are made first and deleted last, and come up when their ports are up.
+    plan.steps = plan.steps.enumerated().sorted { a, b in
+      (a.element.phase.rawValue, rank(a.element), a.offset) < (b.element.phase.rawValue, rank(b.element), b.offset)
+    }.map(\.element)
+    plan.problems.sort { $0.source < $1.source }
+  }
+
+  private func rank(_ step: Step) -> Int {
+    let isBridge = step.kind == .bridge
+    switch (step.phase, step.operation) {
+    case (.create, _): return isBridge ? 0 : 1
+    case (.remove, _), (.clear, _), (.raise, _): return isBridge ? 1 : 0
+    // A bridge's MTU is pinned after its ports have come, whose MTU it would follow.
+    case (.configure, .port): return 0
+    case (.configure, _): return 1
+    default: return 0
+    }
+  }
+
+  // MARK: Links of weft's
+
+  private mutating func planOwned(_ wanted: LinkState) {
+    guard checkReferences(of: wanted) else { return }
+    let complete = completed(wanted)
+    checkMTU(wanted, complete)
+    guard let present = observed.links[wanted.name] else {
+      create(complete, replacing: nil, reasons: [])
+      return
+    }
+    guard present.kind == wanted.kind else {
+      if present.owner == .weft {
+        create(complete, replacing: present, reasons: [])
+      } else {
+        problem(
+          "\(present.noun) \(wanted.name) exists and is no \(wanted.noun): rename it, or choose another name",
+          wanted.source)
+      }
+      return
+    }
+    if present.owner == .others {
+      guard options.adopts else {
+        problem(
+          "\(wanted.noun) \(wanted.name) exists, but weft did not create it: choose another name, or hand it over with --adopt (from then on it is weft's to change and to delete)",
+          wanted.source)
+        return
+      }
+      add(wanted, .adopt, .prepare)
+    }
+    let changes = complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
+    guard reportMissing(changes, of: complete) else { return }
+    let reasons = changes.filter { change in
+      !change.attribute.canChange(from: change.before ?? .unset, to: change.after)
+        || (isAddress(change.attribute) && complete.underlayFamily != present.underlayFamily)
+    }
+    if reasons.isEmpty {
+      change(present, into: complete, specific: changes)
+    } else {
+      create(complete, replacing: present, reasons: reasons)
+    }
+  }
+
+  private func isAddress(_ attribute: Attribute) -> Bool {
+    if case .address = attribute.type { true } else { false }
+  }
+
+  /// With the defaults of a link that weft owns, and the MTU that follows from the underlay.
+  private func completed(_ wanted: LinkState) -> LinkState {
+    var link = wanted
+    link.base = link.base.withDefaults()
+    link.specific = link.specific?.withDefaults()
+    if link.bridge != nil { link.port = (link.port ?? AttributeSet(.bridgePort)).withDefaults() }
+    if link.base[.mtu] == nil,
+      let underlay = UnderlayMTU(of: link, desired: desired, observed: observed)
+    {
+      link.base[.mtu] = .number(underlay.mtu)
+    }
+    return link
+  }
+
+  private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
+    guard reportMissing(inNew: link) else { return }
+    if let old {
+      goingAway.insert(old.name)
+      plan.steps.append(Step(old, .delete(old), phase: .clear, isShown: false, source: link.source))
+    }
+    let carried = old.map { carryOver(from: $0, to: link) } ?? link
+    let entries = entrySteps(desired: carried, present: nil, rebuilding: old)
+    add(
+      link,
+      .create(
+        LinkCreation(
+          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown })),
+      .create)
+    let description = AttributeSet.given(link.base, only: .description)
+    if let description { add(link, .set(.link, [description]), .configure, isShown: false) }
+    if let bridge = link.bridge {
+      let fresh = AttributeSet.initial(.bridgePort)
+      let attributes = link.port?.changes(from: fresh) ?? []
+      let change = PortChange(from: nil, to: bridge, attributes: attributes, sendsMembership: false)
+      add(link, .port(change), .configure, isShown: old?.bridge != bridge, at: link.portSource)
+    }
+    // At its creation a bridge follows its ports' MTU whatever it is told.
+    if link.kind == .bridge, let mtu = AttributeSet.given(link.base, only: .mtu) {
+      add(link, .set(.link, [mtu]), .configure, isShown: false)
+    }
+    plan.steps += entries
+    if link.base[.up] == .flag(true), let up = AttributeSet.given(link.base, only: .up) {
+      add(link, .set(.link, [up]), .raise, isShown: false)
+    }
+  }
+
+  /// What a document does not describe outlives the replacement of its device.
+  private func carryOver(from old: LinkState, to link: LinkState) -> LinkState {
+    var link = link
+    link.fdb = link.fdb ?? old.fdb?.filter { $0.origin == .unmarked }
+    link.neighbours = link.neighbours ?? old.neighbours?.filter { $0.origin == .unmarked }
+    link.addresses = link.addresses ?? old.addresses?.filter { $0.origin == .unmarked }
+    link.bridgeFDB = link.bridgeFDB ?? old.bridgeFDB?.filter { $0.origin == .unmarked }
+    return link
+  }
+
+  private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
+    if !specific.isEmpty, let table = wanted.specific?.table { add(wanted, .set(table, specific), .configure) }
+    planMembership(present, wanted)
+    let base = wanted.base.changes(from: present.base)
+    if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
+    let redirected = specific.contains { $0.attribute.number == Attribute.remote.number }
+    plan.steps += entrySteps(desired: wanted, present: present, defaultIsReplaced: redirected)
+  }
+
+  // MARK: Membership
+
+  private mutating func planMembership(_ present: LinkState, _ wanted: LinkState) {
+    guard let bridge = wanted.bridge else {
+      // Out of a bridge that a document describes, and only there: others may use weft's device.
+      if let old = present.bridge, wanted.owner == .weft, desired.links[old]?.owner == .weft {
+        add(wanted, .port(PortChange(from: old, to: nil, attributes: [], sendsMembership: true)), .configure)
+      }
+      return
+    }
+    // A bridge that is made anew has lost its ports.
+    let isMember = present.bridge == bridge && !goingAway.contains(bridge)
+    let before = isMember ? present.port ?? AttributeSet(.bridgePort) : AttributeSet.initial(.bridgePort)
+    let attributes = wanted.port?.changes(from: before) ?? []
+    guard reportMissing(isMember ? attributes : [], of: wanted) else { return }
+    guard !isMember || !attributes.isEmpty else { return }
+    let change = PortChange(
+      from: present.bridge, to: bridge, attributes: attributes, sendsMembership: !isMember)
+    add(wanted, .port(change), .configure, at: wanted.portSource)
+  }
+
+  // MARK: Links of others
+
+  private mutating func planReferenced(_ wanted: LinkState) {
+    guard let present = observed.links[wanted.name] else {
+      if wanted.isOptional {
+        note("port \(wanted.name) is not there yet: it is attached by the next apply after it appears", wanted.portSource)
+      } else if let bridge = wanted.bridge {
+        problem(
+          "port \(wanted.name) of bridge \(bridge) does not exist: create it first, or say `optional: true` if it comes later",
+          wanted.portSource)
+      } else {
+        problem("link \(wanted.name) does not exist: weft sets existing links but creates none of this kind", wanted.source)
+      }
+      return
+    }
+    if wanted.bridge != nil, present.hasOtherMaster {
+      problem("link \(wanted.name) is part of something that is no bridge: take it out first", wanted.portSource)
+      return
+    }
+    planMembership(present, wanted)
+    let base = wanted.base.changes(from: present.base)
+    if !base.isEmpty { add(present, .set(.link, base), .prepare, at: base.first?.position) }
+    var described = wanted
+    described.kind = present.kind
+    plan.steps += entrySteps(desired: described, present: present)
+  }
+
+  /// A link that no document names: weft's own goes, of others only what carries weft's mark.
+  private mutating func planUnnamed(_ present: LinkState) {
+    if present.owner == .weft {
+      guard options.prunes else {
+        note("\(present.noun) \(present.name) is weft's and in no document: kept because of --no-prune")
+        return
+      }
+      goingAway.insert(present.name)
+      let isInTheWay = desired.links.values.contains { standsInTheWay(present, of: $0) }
+      plan.steps.append(
+        Step(present, .delete(present), phase: isInTheWay ? .clear : .remove, source: .none))
+      return
+    }
+    if let bridge = present.bridge, desired.links[bridge]?.owner == .weft, observed.links[bridge] != nil {
+      note("port \(present.name) of bridge \(bridge) is in no document: left as it is")
+    }
+    var unwanted = present
+    unwanted.fdb = nil
+    unwanted.bridgeFDB = nil
+    unwanted.neighbours = nil
+    unwanted.addresses = nil
+    plan.steps += entrySteps(desired: unwanted, present: present)
+  }
+
+  /// Whether the kernel refuses `wanted` as long as `present` exists: one VNI on one port, or
+  /// sockets of different kinds on one port.
+  private func standsInTheWay(_ present: LinkState, of wanted: LinkState) -> Bool {
+    guard let mine = present.specific, let theirs = wanted.specific?.withDefaults(), present.kind == .vxlan,
+      wanted.kind == .vxlan
+    else { return false }
+    guard mine[.port] == theirs[.port], present.underlayFamily == wanted.underlayFamily else { return false }
+    if mine[.vni] == theirs[.vni] { return true }
+    return [Attribute.external, .vniFilter, .genericProtocol].contains { mine.isTrue($0) != theirs.isTrue($0) }
+  }
+}
+
+// MARK: Small things
+
+extension Planner {
+  mutating func add(
+    _ link: LinkState, _ operation: Step.Operation, _ phase: Phase, isShown: Bool = true, at source: SourcePosition? = nil
+  ) {
+    let given = source.flatMap { $0.isKnown ? $0 : nil }
+    plan.steps.append(Step(link, operation, phase: phase, isShown: isShown, source: given ?? link.source))
+  }
+
+  mutating func problem(_ text: String, _ source: SourcePosition) {
+    plan.problems.append(PlanProblem(text, source: source))
+  }
+
+  mutating func note(_ text: String, _ source: SourcePosition = .none) {
+    plan.notes.append(Note(.note, text, source: source))
+  }
+
+  mutating func warn(_ text: String, _ source: SourcePosition) {
+    plan.notes.append(Note(.warning, text, source: source))
+  }
+}
+
+extension AttributeSet {
+  /// What the kernel gives to a new object whose creator says nothing.
+  static func initial(_ table: AttributeTable) -> AttributeSet {
+    var set = AttributeSet(table)
+    for (row, attribute) in table.rows.enumerated() { set[row] = attribute.initialValue }
+    return set
+  }
+
+  /// One attribute as a change from a new link's state, if it has a value that differs from it.
+  static func given(_ set: AttributeSet, only attribute: Attribute) -> AttributeChange? {
+    guard let row = set.table.index(of: attribute.key), let value = set[row], value != attribute.initialValue
+    else { return nil }
+    return AttributeChange(
+      row: row, attribute: attribute, before: attribute.initialValue, after: value, position: set.position(of: row))
+  }
+}

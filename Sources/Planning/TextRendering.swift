@@ -1,0 +1,102 @@
+import OverlayModel
+
+/// A plan for people: one line a change.
+public struct TextRendering {
+  private let isFull: Bool
+  private let isColoured: Bool
+  /// More entries of a kind on one device than this fold into a count.
+  public static let foldLimit = 20
+
+  /// - Parameter isFull: show every entry, however many.
+  public init(isFull: Bool = false, isColoured: Bool = false) {
+    self.isFull = isFull
+    self.isColoured = isColoured
+  }
+
+  private struct Group: Hashable {
+    let action: Change.Action
+    let object: String
+    let device: InterfaceName
+  }
+
+  /// - Returns: the lines, each ended; the last sums up.
+  public func render(_ plan: Plan) -> String {
+    var text = ""
+    for note in plan.notes { text += line(note, plan.sources) + "\n" }
+    guard !plan.isEmpty else { return text + "Nothing to do.\n" }
+    var counts: [Group: Int] = [:]
+    var summary = PlanSummary()
+    for step in plan.steps {
+      for change in step.changes {
+        summary.count(change.action)
+        if let group = foldable(change) { counts[group, default: 0] += 1 }
+      }
+    }
+    var folded: Set<Group> = []
+    for step in plan.steps {
+      for change in step.changes {
+        if !isFull, let group = foldable(change), let count = counts[group], count > Self.foldLimit {
+          guard folded.insert(group).inserted else { continue }
+          text += coloured(
+            "\(change.action.symbol) \(change.object) \(change.device): \(count) entries (--full lists them)",
+            change.action)
+        } else {
+          text += coloured(line(change), change.action)
+        }
+        text += "\n"
+      }
+    }
+    return text + "Plan: \(summary.text).\n"
+  }
+
+  private func foldable(_ change: Change) -> Group? {
+    guard ["fdb", "flood", "neighbour", "address"].contains(change.object) else { return nil }
+    return Group(action: change.action, object: change.object, device: change.device)
+  }
+
+  private func line(_ change: Change) -> String {
+    var line = "\(change.action.symbol) \(change.object) \(change.device)"
+    switch change.action {
+    case .create, .delete:
+      if let key = change.key { line += " \(key)" }
+      let value = change.action == .create ? change.after : change.before
+      // The key of a list says its destination already.
+      if value != .none, change.object != "flood" || value.text != "vtep \(change.key ?? "")" {
+        let text = value.text
+        if !text.isEmpty { line += ": \(text)" }
+      }
+    case .change:
+      if let key = change.key { line += " \(key)" }
+      line += ": \(change.before.text) → \(change.after.text)"
+    case .replace:
+      let reasons = pairs(change.before, change.after).map { "\($0): \($1) → \($2)" }
+      line += " (\(reasons.joined(separator: ", ")) cannot change in place"
+      if let remark = change.remark { line += "; \(remark)" }
+      line += ")"
+    }
+    return line
+  }
+
+  private func pairs(_ before: Change.Value, _ after: Change.Value) -> [(String, String, String)] {
+    guard case .fields(let old) = before, case .fields(let new) = after else { return [] }
+    return zip(old, new).map { ($0.0, $0.1.text, $1.1.text) }
+  }
+
+  private func line(_ note: Note, _ sources: SourceMap) -> String {
+    let word = note.severity == .warning ? "warning" : "note"
+    let place = sources.describe(note.source).map { " (\($0))" } ?? ""
+    return "\(word): \(note.text)\(place)"
+  }
+
+  private func coloured(_ line: String, _ action: Change.Action) -> String {
+    guard isColoured else { return line }
+    let colour =
+      switch action {
+      case .create: 32
+      case .change: 33
+      case .replace: 35
+      case .delete: 31
+      }
+    return "\u{1b}[\(colour)m\(line)\u{1b}[0m"
+  }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import OverlayModel
+import Planning
+
+struct Delete: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Remove everything that weft owns.",
+    discussion: """
+      Its VXLAN devices and bridges with their entries, and its addresses and neighbours on links of \
+      others. On a terminal it shows what goes and asks; without one it does not ask. Needs CAP_NET_ADMIN.
+      """)
+
+  @OptionGroup var namespace: NamespaceOption
+  @OptionGroup var output: OutputOptions
+
+  @Flag(help: "Do not ask.")
+  var yes = false
+
+  func run() throws {
+    let run = HostRun(namespace: namespace, desired: HostState(), files: [], options: PlanningOptions())
+    var isDone = false
+    try run.change(command: "delete") { plan in
+      try output.print(plan)
+      guard !plan.isEmpty else { return false }
+      if !yes, Console.isTerminal(.output), Console.isTerminalInput {
+        guard Console.confirms("Delete all of this?") else {
+          Console.note("nothing was deleted")
+          throw ExitStatus.failed
+        }
+      }
+      isDone = true
+      return true
+    }
+    if isDone, output.format == .text { Console.print("Done and verified.\n") }
+  }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import OverlayModel
+
+struct Validate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check documents without a kernel.",
+    discussion: "Needs no privilege. Reports every fault with its place; exits 65 if there is one.")
+
+  @OptionGroup var documents: DocumentArguments
+
+  func run() throws {
+    let compiled = try documents.compile()
+    let links = compiled.state.links.values
+    let vxlans = links.count { $0.kind == .vxlan }
+    let bridges = links.count { $0.kind == .bridge }
+    let entries = links.reduce(0) { sum, link in
+      sum + (link.fdb?.count ?? 0) + (link.bridgeFDB?.count ?? 0) + (link.neighbours?.count ?? 0)
+    }
+    Console.print(
+      "Valid: \(counted(vxlans, "VXLAN device")), \(counted(bridges, "bridge")), \(entries == 1 ? "1 entry" : "\(entries) entries").\n"
+    )
+  }
+
+  private func counted(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+  }
+}

@@ -1,0 +1,70 @@
+import Applying
+import OverlayModel
+import Planning
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+extension StepFailure {
+  /// What was tried, the kernel's own words, and what to do about it.
+  var explanation: String {
+    var text = "\(subject): the kernel says: \(error)"
+    if let advice { text += ": \(advice)" }
+    return text
+  }
+
+  private var subject: String {
+    switch step.operation {
+    case .create: "creating \(step.kind.noun) \(step.link)"
+    case .delete: "deleting \(step.kind.noun) \(step.link)"
+    case .adopt: "taking over \(step.kind.noun) \(step.link)"
+    case .set(_, let changes):
+      "setting \(changes.map(\.attribute.key).joined(separator: ", ")) of \(step.kind.noun) \(step.link)"
+    case .port(let port):
+      port.to.map { "making \(step.link) a port of bridge \($0)" } ?? "taking \(step.link) out of its bridge"
+    case .fdb(let change): "fdb \(step.link) \(change.key)"
+    case .bridgeFDB(let change): "fdb \(step.link) \(change.key)"
+    case .neighbour(let change): "neighbour \(step.link) \(change.key)"
+    case .address(let change): "address \(step.link) \(change.key)"
+    }
+  }
+
+  private var advice: String? {
+    switch (error.code, step.operation) {
+    case (EPERM, _), (EACCES, _): "run it as root, or with CAP_NET_ADMIN in that namespace"
+    case (EOPNOTSUPP, .create) where error.kernelText == "Unknown device type":
+      "this kernel has no \(step.kind.name) devices (CONFIG_\(step.kind.name.uppercased())): load the module \(step.kind.name), or use a kernel that has it"
+    case (EEXIST, .create) where step.kind == .vxlan:
+      "another device has this VNI and UDP port: `ip -d link show type vxlan` lists them"
+    case (EADDRINUSE, _) where step.kind == .vxlan:
+      "the UDP port is taken by another program, or by a VXLAN device of another kind: `ss -lun` and `ip -d link show type vxlan` tell"
+    case (EBUSY, .port): "something else uses the link, a bond or a macvlan on it: take it out there first"
+    case (EBUSY, .create): "another program made a link in the same moment: run weft again"
+    case (ENOSPC, .fdb): "the device has as many entries as `max-addresses` allows"
+    case (EINVAL, .set(_, let changes)) where changes.contains(where: { $0.attribute.key == "mtu" }):
+      "the underlay device's MTU may be too small for it"
+    case (EOPNOTSUPP, .set(_, let changes)):
+      changes.compactMap(\.attribute.kernelOption).first.map { "this kernel lacks \($0)" }
+    default: nil
+    }
+  }
+}
+
+extension EntryChange {
+  /// What identifies the entry.
+  fileprivate var key: String {
+    switch self {
+    case .create(let entry), .replace(_, let entry), .delete(let entry):
+      switch entry {
+      case let entry as FDBEntry: "\(entry.mac) to \(entry.destinationText)"
+      case let entry as BridgeFDBEntry: "\(entry.mac) at \(entry.port)"
+      case let entry as Neighbour: "\(entry.address)"
+      case let entry as InterfaceAddress: "\(entry.prefix)"
+      default: ""
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Documents
+import Netlink
+import OverlayModel
+import Planning
+
+/// The documents of a run.
+struct DocumentArguments: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp(
+      "Documents, or directories of them (*.yaml, *.yml, *.json); `-` is standard input.",
+      valueName: "file"))
+  var files: [String]
+
+  /// Reads, checks and merges them; says all that is wrong.
+  func compile() throws -> CompiledDocuments {
+    do {
+      return try DocumentCompiler.compile(try SourceLoader.load(files))
+    } catch let faults as DocumentFaults {
+      Console.report(faults.diagnostics, faults.files)
+      let count = faults.diagnostics.count
+      Console.error("\(count) \(count == 1 ? "fault" : "faults") found; nothing was changed")
+      throw ExitStatus.invalidDocument
+    }
+  }
+}
+
+struct NamespaceOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Work in another network namespace: a name known to `ip netns`, or a path.", valueName: "name|path"))
+  var netns: String?
+
+  var namespace: NetworkNamespace { netns.map { NetworkNamespace(nameOrPath: $0) } ?? .current }
+
+  func open() throws -> NetlinkSocket {
+    do {
+      return try NetlinkSocket(in: namespace)
+    } catch {
+      throw Console.fail(error)
+    }
+  }
+}
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json, iproute2
+}
+
+struct OutputOptions: ParsableArguments {
+  @Option(help: "How to write the changes: text, json, or iproute2 commands.")
+  var format: OutputFormat = .text
+
+  @Flag(help: "List every entry, however many there are.")
+  var full = false
+
+  func print(_ plan: Plan) throws {
+    switch format {
+    case .text:
+      Console.print(TextRendering(isFull: full, isColoured: Console.colours(.output)).render(plan))
+    case .json: Console.print(try JSONRendering.render(plan))
+    case .iproute2: Console.print(IPRoute2Rendering.render(plan))
+    }
+  }
+}
+
+struct OwnershipOptions: ParsableArguments {
+  @Flag(help: "Take over links of the same name and kind that weft did not create.")
+  var adopt = false
+
+  @Flag(name: .customLong("no-prune"), help: "Keep what is weft's but in no document.")
+  var keepsUnnamed = false
+
+  var planning: PlanningOptions { PlanningOptions(adopts: adopt, prunes: !keepsUnnamed) }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+@main
+struct Weft: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "weft",
+    abstract: "Makes the overlay networks of this host as documents say.",
+    discussion: """
+      A document names VXLAN devices, bridges, FDB entries and neighbour entries. weft compares it \
+      with what the kernel holds, shows the difference, and changes just that.
+
+        weft diff overlay.yaml      what would change
+        weft apply overlay.yaml     change it, and verify it
+
+      Exit status: 0 nothing to do, or done and verified; 1 failed; 2 `diff` found changes; \
+      64 wrong usage; 65 a document is not valid; 77 not permitted.
+      """,
+    version: "0.1.0",
+    groupedSubcommands: [
+      CommandGroup(name: "Documents", subcommands: [Validate.self]),
+      CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self]),
+    ])
+}
+
+/// The exit statuses besides 0, and 64, which the argument parser gives.
+enum ExitStatus {
+  static let failed = ExitCode(1)
+  static let changesFound = ExitCode(2)
+  static let invalidDocument = ExitCode(65)
+  static let notPermitted = ExitCode(77)
+}
