@@ -1,0 +1,163 @@
+import Foundation
+import Netlink
+import Testing
+
+/// What a command did.
+struct CommandResult {
+  let status: Int32
+  let output: String
+  let error: String
+}
+
+/// Runs a program to its end.
+@discardableResult
+func run(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws -> CommandResult {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = arguments
+  process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+  // Files instead of pipes: no output is too long for them.
+  let folder = try TemporaryFolder()
+  let output = folder.path("stdout")
+  let error = folder.path("stderr")
+  let source = folder.path("stdin")
+  for path in [output, error] { FileManager.default.createFile(atPath: path, contents: nil) }
+  FileManager.default.createFile(atPath: source, contents: Data((input ?? "").utf8))
+  process.standardOutput = FileHandle(forWritingAtPath: output)
+  process.standardError = FileHandle(forWritingAtPath: error)
+  process.standardInput = FileHandle(forReadingAtPath: source)
+  try process.run()
+  process.waitUntilExit()
+  return CommandResult(
+    status: process.terminationStatus,
+    output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: output)), as: UTF8.self),
+    error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: error)), as: UTF8.self))
+}
+
+/// A folder that goes away with its owner.
+final class TemporaryFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("weft-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+  /// Writes a file and tells its path.
+  func write(_ text: String, _ name: String = "overlay.yaml") throws -> String {
+    try text.write(toFile: path(name), atomically: false, encoding: .utf8)
+    return path(name)
+  }
+}
+
+/// The command under test, as the package builds it beside the tests.
+enum WeftCommand {
+  static let path: String = {
+    if let path = ProcessInfo.processInfo.environment["WEFT_BINARY"] { return path }
+    // …/debug/weftPackageTests.xctest, or a helper that runs it: the command is beside the bundle.
+    var candidates = [URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()]
+    for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
+      candidates.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
+    }
+    for folder in candidates {
+      let command = folder.appendingPathComponent("weft").path
+      if FileManager.default.isExecutableFile(atPath: command) { return command }
+    }
+    return "weft"
+  }()
+}
+
+/// The root of the checkout, for its examples and scripts.
+let packageRoot = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+/// A network namespace of a test's own, with a name that nobody else uses; it goes away with its owner.
+final class TestNamespace {
+  let name: String
+
+  init(_ purpose: String = "t") throws {
+    name = "weft-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())"
+    let result = try KernelTests.run(["ip", "netns", "add", name])
+    try #require(result.status == 0, "ip netns add needs root: \(result.error)")
+    try ip("link set lo up")
+  }
+
+  deinit { _ = try? KernelTests.run(["ip", "netns", "del", name]) }
+
+  var namespace: NetworkNamespace { NetworkNamespace(nameOrPath: name) }
+
+  /// Runs a program inside.
+  @discardableResult
+  func run(_ arguments: [String], input: String? = nil) throws -> CommandResult {
+    try KernelTests.run(["ip", "netns", "exec", name] + arguments, input: input)
+  }
+
+  /// `ip …`, which must succeed.
+  @discardableResult
+  func ip(_ arguments: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+    try tool("ip -n \(name) \(arguments)", sourceLocation)
+  }
+
+  /// `bridge …`, which must succeed.
+  @discardableResult
+  func bridge(_ arguments: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+    try tool("bridge -n \(name) \(arguments)", sourceLocation)
+  }
+
+  private func tool(_ line: String, _ sourceLocation: SourceLocation) throws -> String {
+    let result = try KernelTests.run(line.split(separator: " ").map(String.init))
+    try #require(result.status == 0, "\(line): \(result.error)", sourceLocation: sourceLocation)
+    return result.output
+  }
+
+  /// `weft COMMAND … --netns NAME`.
+  @discardableResult
+  func weft(_ arguments: String..., input: String? = nil) throws -> CommandResult {
+    try KernelTests.run([WeftCommand.path] + arguments + ["--netns", name], input: input)
+  }
+
+  /// `weft apply`, which must succeed.
+  func apply(_ document: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let result = try weft("apply", "-", input: document)
+    try #require(result.status == 0, "\(result.output)\(result.error)", sourceLocation: sourceLocation)
+  }
+
+  /// What `ip -j` or `bridge -j` tells, as objects.
+  func json(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [[String: Any]] {
+    let words = line.split(separator: " ").map(String.init)
+    let tool = words[0]
+    let text = try self.tool("\(tool) -n \(name) -j \(words.dropFirst().joined(separator: " "))", sourceLocation)
+    let parsed = try JSONSerialization.jsonObject(with: Data(text.isEmpty ? "[]".utf8 : text.utf8))
+    return (parsed as? [[String: Any]] ?? []).filter { !$0.isEmpty }
+  }
+
+  /// Everything that iproute2 tells of the namespace, for a look before and after.
+  func snapshot() throws -> String {
+    var text = ""
+    for line in ["ip -d link", "ip addr", "bridge fdb", "ip neigh show nud all"] {
+      for object in try json(line) {
+        // What changes by itself: the state of a neighbour that the kernel probes, lifetimes.
+        var stable = object
+        for key in ["valid_life_time", "preferred_life_time", "used", "updated", "confirmed", "linkmode", "ifindex"] {
+          stable[key] = nil
+        }
+        let data = try JSONSerialization.data(withJSONObject: stable, options: [.sortedKeys])
+        text += "\(line) \(String(decoding: data, as: UTF8.self))\n"
+      }
+    }
+    return text
+  }
+
+  /// Two links, one end of each named as said, the other one with a `p` behind; both are up.
+  func addVeth(_ name: String, mtu: Int = 1500) throws {
+    try ip("link add \(name) mtu \(mtu) type veth peer name \(name)p mtu \(mtu)")
+    try ip("link set \(name) up")
+    try ip("link set \(name)p up")
+  }
+
+  func socket() throws -> NetlinkSocket { try NetlinkSocket(in: namespace) }
+}
