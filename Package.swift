@@ -37,14 +37,17 @@ let package = Package(
         "Applying", "Documents", "KernelState", "Planning", "Netlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    // Random states and a model of the kernel, for the properties that the tests below check.
+    .target(name: "RandomStates", dependencies: ["OverlayModel", "Planning"], path: "Tests/RandomStates"),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
-    .testTarget(name: "DocumentsTests", dependencies: ["Documents"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents"]),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents", "RandomStates"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents", "RandomStates"]),
     // Needs root: every test makes network namespaces of its own and works on the real kernel.
     .testTarget(
       name: "KernelTests",
       dependencies: [
-        "Applying", "Documents", "KernelState", "Planning", "Netlink", "CNetlinkRoute", "weft",
+        "Applying", "Documents", "KernelState", "Planning", "Netlink", "CNetlinkRoute",
+        "RandomStates", "weft",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -36,6 +36,9 @@ public final class Applier {
   /// Others write to the kernel, too: so often what they disturbed is mended before giving up.
   private static let attempts = 3
 
+  /// What verification found still to be done after the plan, and was done: what others had disturbed.
+  public private(set) var corrections: [Plan] = []
+
   /// Told how many of how many steps are done, for a display.
   public var progress: ((_ done: Int, _ total: Int) -> Void)?
 
@@ -68,6 +71,7 @@ public final class Applier {
       try send(plan, observed)
       (observed, plan) = try self.plan()
       guard plan.problems.isEmpty else { throw ApplyError.problems(plan.problems) }
+      if !plan.isEmpty { corrections.append(plan) }
     }
     guard plan.isEmpty else { throw ApplyError.unsettled(plan) }
   }

@@ -20,6 +20,7 @@
 #include <netlink/route/link/bridge.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/route.h>
 #include <netlink/route/rtnl.h>
 
 // Debian 12's headers are those of Linux 6.1. What is newer is numbered here, as in the

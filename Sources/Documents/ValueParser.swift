@@ -19,6 +19,7 @@ enum ValueParser {
       if case .underlay = attribute.documentDefault { words.append("`auto`") }
       if attribute.key == "vlan-protocol" { throw wrong(words.joined(separator: " or ")) }
       return .number(try number(scalar, attribute.key, range, orWords: words))
+    case .clock(let range): return .number(try number(scalar, attribute.key, range, unit: " hundredths of a second"))
     case .portRange:
       let parts = scalar.text.split(separator: "-", omittingEmptySubsequences: false)
       guard parts.count == 2, let low = UInt16(parts[0]), let high = UInt16(parts[1]), low <= high,
@@ -64,7 +65,7 @@ enum ValueParser {
   }
 
   static func number(
-    _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>, orWords words: [String] = []
+    _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>, orWords words: [String] = [], unit: String = ""
   ) throws(Diagnostic) -> UInt32 {
     let bytes = scalar.bytes
     var parsed: UInt64?
@@ -80,7 +81,7 @@ enum ValueParser {
       return UInt32(parsed)
     }
     let alternatives = ([""] + words).joined(separator: ", or ")
-    let expected = "a number from \(range.lowerBound) to \(range.upperBound)\(alternatives)"
+    let expected = "a number from \(range.lowerBound) to \(range.upperBound)\(unit)\(alternatives)"
     let hint = !scalar.isPlain && UInt64(scalar.text) != nil ? ": write it without quotes" : ""
     throw Diagnostic(
       position: scalar.position, message: "\(key): \(shown(scalar)) is not \(expected)\(hint)")

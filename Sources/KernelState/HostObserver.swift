@@ -37,6 +37,11 @@ public struct HostObserver {
       byIndex[index]?.addresses = (addresses[index] ?? []).sorted(by: InterfaceAddress.precedes)
     }
     var state = HostState(links: Array(byIndex.values))
+    for entry in neighbours.values.joined() where entry.origin == .daemon && entry.protocolNumber != 0 {
+      if state.protocolNames[entry.protocolNumber] == nil {
+        state.protocolNames[entry.protocolNumber] = ProtocolNames.name(of: entry.protocolNumber)
+      }
+    }
     if case .concerning(let desired) = scope.tables {
       state.pathMTU = try readPathMTU(desired, byIndex)
     } else {
@@ -95,7 +100,10 @@ public struct HostObserver {
     var result: [Entry] = []
     result.reserveCapacity(sorted.count)
     for entry in sorted {
-      if let last = result.last, last.hasSameIdentity(as: entry) { continue }
+      if let last = result.last, last.hasSameIdentity(as: entry) {
+        if entry.origin == .kernel { result[result.count - 1] = entry }
+        continue
+      }
       result.append(entry)
     }
     return result

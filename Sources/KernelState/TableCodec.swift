@@ -91,6 +91,7 @@ struct TableCodec: Sendable {
     case .flag(let width, _): number(attribute, width).map { .flag($0 != 0) }
     case .presence: .flag(true)
     case .number(let width, _, _): number(attribute, width).map { .number($0) }
+    case .clock: attribute.u32.map { .number($0) }
     case .portRange:
       attribute.payload.count == 4
         ? .range(
@@ -157,6 +158,7 @@ struct TableCodec: Sendable {
       } else {
         put(value, width, number, into: &writer)
       }
+    case (.clock, .number(let value)): writer.put(number, value)
     case (.portRange, .range(let low, let high)):
       withUnsafeBytes(of: (low.bigEndian, high.bigEndian)) { writer.put(number, bytes: $0) }
     case (.address(let v6, _), .address(let address)):

@@ -66,14 +66,16 @@ struct FDBObserver {
       guard let vtep, let device = links[header.ndm_ifindex] else { return }
       let viaName = via == 0 ? InterfaceName.none : name(of: via)
       // The device's own default destination is the kernel's, whatever state the list has that it
-      // is in: an append rewrites the state of the whole list.
+      // is in: an append rewrites the state of the whole list. It goes by the underlay device, but a
+      // document that lists the same VTEP means this one.
       let isDefault =
         mac == .zero && vtep == device.defaultDestination && vni == 0 && port == 0
         && (viaName.isNone ? nil : viaName) == device.specific?.link(.device)
       let origin: EntryOrigin =
         isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
       vxlan[header.ndm_ifindex, default: []].append(
-        FDBEntry(mac: mac, vtep: vtep, vni: vni, port: port, via: viaName, origin: origin))
+        FDBEntry(
+          mac: mac, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName, origin: origin))
     } else if let master, links[master] != nil {
       // Permanent entries of a bridge are addresses of the host itself.
       let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0

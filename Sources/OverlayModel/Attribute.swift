@@ -39,6 +39,9 @@ public enum AttributeType: Sendable {
   /// An attribute without payload, there or not (NLA_FLAG).
   case presence
   case number(Width, ClosedRange<UInt32>, [Keyword] = [])
+  /// A time in hundredths of a second (clock_t), u32. The kernel counts in ticks of its own, and
+  /// gives back up to one less than it was given.
+  case clock(ClosedRange<UInt32>)
   /// Two be16 numbers (struct ifla_vxlan_port_range); 0-0 is the kernel's own choice.
   case portRange
   /// An address; IPv6 has an attribute of its own, given here.
@@ -73,6 +76,8 @@ public enum AttributeDefault: Sendable {
 public enum IPRoute2Form: Sendable {
   /// `word VALUE`; keywords as themselves.
   case value(String)
+  /// `word VALUE` with the value in hexadecimal, which iproute2 reads without a prefix.
+  case hexadecimal(String)
   /// `word` for true, `noword` for false.
   case negatable(String)
   /// `word` for true, nothing for false.
@@ -160,12 +165,22 @@ public struct Attribute: Sendable {
   /// Whether a device can go from one value to the other while it exists.
   public func canChange(from old: AttributeValue, to new: AttributeValue) -> Bool {
     guard isLive else { return false }
+    // The kernel says yes to an underlay device of 0, and keeps the one it has.
+    if case .link = type, new == .unset { return false }
     if case .number(_, _, let keywords) = type {
       for keyword in keywords where keyword.flag != nil {
         if old == .number(keyword.value) || new == .number(keyword.value) { return false }
       }
     }
     return true
+  }
+
+  /// Whether two values are one to the kernel.
+  public func isSame(_ a: AttributeValue?, _ b: AttributeValue?) -> Bool {
+    if case .clock = type, case .number(let a) = a, case .number(let b) = b {
+      return max(a, b) - min(a, b) <= 1
+    }
+    return a == b
   }
 
   /// The value as a document writes it.

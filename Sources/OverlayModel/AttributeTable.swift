@@ -138,7 +138,7 @@ extension AttributeSet {
       guard let wanted = values[row] else { continue }
       let attribute = table.rows[row]
       let before = observed.values[row]
-      guard wanted != before else { continue }
+      if attribute.isSame(wanted, before) { continue }
       if before == nil, wanted == attribute.initialValue { continue }
       changes.append(
         AttributeChange(

@@ -16,19 +16,19 @@ extension AttributeTable {
         default: .value(.number(32768)), live: true, iproute2: .value("priority"),
         "The bridge's priority in the spanning tree; the lowest is the root."),
       Attribute(
-        "forward-delay", IFLA_BR_FORWARD_DELAY, .number(.u32, 200...3000),
+        "forward-delay", IFLA_BR_FORWARD_DELAY, .clock(200...3000),
         default: .value(.number(1500)), live: true, iproute2: .value("forward_delay"),
         "How long a port listens and learns before it forwards, in hundredths of a second."),
       Attribute(
-        "hello-time", IFLA_BR_HELLO_TIME, .number(.u32, 100...1000),
+        "hello-time", IFLA_BR_HELLO_TIME, .clock(100...1000),
         default: .value(.number(200)), live: true, iproute2: .value("hello_time"),
         "The time between the root's messages, in hundredths of a second."),
       Attribute(
-        "max-age", IFLA_BR_MAX_AGE, .number(.u32, 600...4000),
+        "max-age", IFLA_BR_MAX_AGE, .clock(600...4000),
         default: .value(.number(2000)), live: true, iproute2: .value("max_age"),
         "How long the root's messages are believed, in hundredths of a second."),
       Attribute(
-        "ageing", IFLA_BR_AGEING_TIME, .number(.u32, 0...4_294_967_295),
+        "ageing", IFLA_BR_AGEING_TIME, .clock(0...4_294_967_295),
         default: .value(.number(30000)), live: true, iproute2: .value("ageing_time"),
         "How long a learned entry lives, in hundredths of a second (30000 is five minutes)."),
       Attribute(

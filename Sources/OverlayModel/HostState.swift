@@ -136,6 +136,8 @@ public struct HostState: Sendable, Equatable {
   public var pathMTU: [IPAddress: UInt32]
   /// Observed: what this kernel was found to lack, where that was tried.
   public var missingAttributes: Set<MissingAttribute>
+  /// Observed: what the protocol numbers of entries are called on this host, `zebra` say.
+  public var protocolNames: [UInt8: String]
   /// Desired: the documents behind the positions.
   public var sources: SourceMap
 
@@ -143,6 +145,7 @@ public struct HostState: Sendable, Equatable {
     self.links = Dictionary(links.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     self.pathMTU = pathMTU
     missingAttributes = []
+    protocolNames = [:]
     self.sources = sources
   }
 

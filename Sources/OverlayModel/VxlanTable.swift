@@ -66,8 +66,8 @@ extension AttributeTable {
       .ttl,
       Attribute(
         "tos", IFLA_VXLAN_TOS, .number(.u8, 0...255, [Keyword("inherit", 1)]),
-        default: .value(.number(0)), live: true, iproute2: .value("tos"),
-        "The TOS or traffic class of the outer packet; `inherit` is the inner packet's."),
+        default: .value(.number(0)), live: true, iproute2: .hexadecimal("tos"),
+        "The TOS or traffic class of the outer packet; `inherit` is the inner packet's. Decimal, or hexadecimal with 0x."),
       Attribute(
         "df", IFLA_VXLAN_DF,
         .number(.u8, 0...2, [Keyword("unset", 0), Keyword("set", 1), Keyword("inherit", 2)]),

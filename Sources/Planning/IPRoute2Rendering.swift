@@ -85,7 +85,9 @@ extension Step {
     switch change {
     case .create(let entry), .replace(_, let entry):
       "ip neigh replace \(entry.address) lladdr \(entry.mac) dev \(name) nud permanent protocol \(Ownership.protocolNumber)"
-    case .delete(let entry): "ip neigh del \(entry.address) dev \(name)"
+    case .delete(let entry):
+      // Unlike `del` it does not mind if the kernel has dropped the entry already.
+      "ip \(entry.address.family == .v4 ? "-4" : "-6") neigh flush to \(entry.address) dev \(name) nud permanent"
     }
   }
 
@@ -121,6 +123,9 @@ extension Attribute {
     case .value(let word):
       if value == .unset { return unsetWords(word, clearing) }
       return [word, quoted(text(of: value))]
+    case .hexadecimal(let word):
+      guard case .number(let number) = value, text(of: value) == String(number) else { return [word, text(of: value)] }
+      return [word, String(number, radix: 16)]
     case .negatable(let word): return [isOn ? word : "no\(word)"]
     case .word(let word): return isOn ? [word] : []
     case .onOff(let word): return [word, isOn ? "on" : "off"]
@@ -138,7 +143,6 @@ extension Attribute {
       if case .address(let old) = clearing, old.family == .v6 { return [word, "::"] }
       return [word, "0.0.0.0"]
     case .text: return [word, "''"]
-    case .link: return ["no\(word)"]
     default: return []
     }
   }

@@ -19,8 +19,11 @@ public struct Planner {
   let observed: HostState
   let options: PlanningOptions
   var plan: Plan
-  /// Links that the plan deletes or makes anew: their old selves are out of the way afterwards.
-  private var goingAway: Set<InterfaceName> = []
+  /// Links that the plan deletes, makes anew, or moves: with a port go the bridge's entries for it.
+  var leaving: Set<InterfaceName> = []
+  /// Bridges whose ports change: the kernel gives them another MTU and address, unless they have
+  /// ones of their own, and forgets the neighbours of a link whose address changes.
+  private var rewired: Set<InterfaceName> = []
 
   public static func plan(
     desired: HostState, observed: HostState, options: PlanningOptions = PlanningOptions()
@@ -38,15 +41,15 @@ public struct Planner {
   }
 
   private mutating func run() {
-    for link in desired.sortedLinks {
+    for link in observed.sortedLinks where desired.links[link.name] == nil { planUnnamed(link) }
+    // Bridges last, when it is known which ports leave.
+    for link in desired.sortedLinks where link.kind != .bridge {
       switch link.owner {
       case .weft: planOwned(link)
       case .others: planReferenced(link)
       }
     }
-    for link in observed.sortedLinks where desired.links[link.name] == nil {
-      planUnnamed(link)
-    }
+    for link in desired.sortedLinks where link.kind == .bridge { planOwned(link) }
     // Within a phase bridges are made first and deleted last, and come up when their ports are up.
     plan.steps = plan.steps.enumerated().sorted { a, b in
       (a.element.phase.rawValue, rank(a.element), a.offset) < (b.element.phase.rawValue, rank(b.element), b.offset)
@@ -58,7 +61,8 @@ public struct Planner {
     let isBridge = step.kind == .bridge
     switch (step.phase, step.operation) {
     case (.create, _): return isBridge ? 0 : 1
-    case (.remove, _), (.clear, _), (.raise, _): return isBridge ? 1 : 0
+    case (.clear, .port): return 0
+    case (.remove, _), (.clear, _), (.raise, _): return isBridge ? 2 : 1
     // A bridge's MTU is pinned after its ports have come, whose MTU it would follow.
     case (.configure, .port): return 0
     case (.configure, _): return 1
@@ -129,10 +133,11 @@ public struct Planner {
   private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
     guard reportMissing(inNew: link) else { return }
     if let old {
-      goingAway.insert(old.name)
+      leaving.insert(old.name)
       plan.steps.append(Step(old, .delete(old), phase: .clear, isShown: false, source: link.source))
     }
     let carried = old.map { carryOver(from: $0, to: link) } ?? link
+    warnOfLoss(old, link)
     let entries = entrySteps(desired: carried, present: nil, rebuilding: old)
     add(
       link,
@@ -143,15 +148,14 @@ public struct Planner {
     let description = AttributeSet.given(link.base, only: .description)
     if let description { add(link, .set(.link, [description]), .configure, isShown: false) }
     if let bridge = link.bridge {
+      rewired.insert(bridge)
       let fresh = AttributeSet.initial(.bridgePort)
       let attributes = link.port?.changes(from: fresh) ?? []
       let change = PortChange(from: nil, to: bridge, attributes: attributes, sendsMembership: false)
       add(link, .port(change), .configure, isShown: old?.bridge != bridge, at: link.portSource)
     }
-    // At its creation a bridge follows its ports' MTU whatever it is told.
-    if link.kind == .bridge, let mtu = AttributeSet.given(link.base, only: .mtu) {
-      add(link, .set(.link, [mtu]), .configure, isShown: false)
-    }
+    // At its creation a bridge does not take its MTU.
+    if link.kind == .bridge, let mtu = AttributeSet.given(link.base, only: .mtu) { pin(mtu, of: link) }
     plan.steps += entries
     if link.base[.up] == .flag(true), let up = AttributeSet.given(link.base, only: .up) {
       add(link, .set(.link, [up]), .raise, isShown: false)
@@ -161,11 +165,34 @@ public struct Planner {
   /// What a document does not describe outlives the replacement of its device.
   private func carryOver(from old: LinkState, to link: LinkState) -> LinkState {
     var link = link
-    link.fdb = link.fdb ?? old.fdb?.filter { $0.origin == .unmarked }
+    if link.fdb == nil, let entries = old.fdb?.filter({ $0.origin == .unmarked }) {
+      link.fdb = entries.filter { $0.vtep.family == link.underlayFamily }
+    }
     link.neighbours = link.neighbours ?? old.neighbours?.filter { $0.origin == .unmarked }
     link.addresses = link.addresses ?? old.addresses?.filter { $0.origin == .unmarked }
     link.bridgeFDB = link.bridgeFDB ?? old.bridgeFDB?.filter { $0.origin == .unmarked }
     return link
+  }
+
+  private mutating func warnOfLoss(_ old: LinkState?, _ link: LinkState) {
+    guard link.fdb == nil, let old, old.underlayFamily != link.underlayFamily else { return }
+    let lost = old.fdb?.count { $0.origin == .unmarked && $0.vtep.family != link.underlayFamily } ?? 0
+    guard lost > 0 else { return }
+    warn(
+      "vxlan \(link.name) becomes a device for \(link.underlayFamily.name): \(lost) static entries to \(old.underlayFamily.name) VTEPs, which no document describes, go with the old one",
+      link.source)
+  }
+
+  /// Keeps the kernel from giving a new bridge the smallest MTU of its ports: it is pinned by a
+  /// change, and only by a real one, of the MTU while the bridge exists.
+  private mutating func pin(_ mtu: AttributeChange, of bridge: LinkState) {
+    let initial: UInt32 = 1500
+    if mtu.after == .number(initial) {
+      let other = AttributeChange(
+        row: mtu.row, attribute: mtu.attribute, before: nil, after: .number(initial - 1), position: mtu.position)
+      add(bridge, .set(.link, [other]), .create, isShown: false)
+    }
+    add(bridge, .set(.link, [mtu]), .create, isShown: false)
   }
 
   private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
@@ -173,8 +200,14 @@ public struct Planner {
     planMembership(present, wanted)
     let base = wanted.base.changes(from: present.base)
     if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
+    if rewired.contains(wanted.name), !base.contains(where: { $0.attribute.key == Attribute.mtu.key }),
+      let mtu = AttributeSet.given(wanted.base, only: .mtu)
+    {
+      add(wanted, .set(.link, [mtu]), .configure, isShown: false)
+    }
     let redirected = specific.contains { $0.attribute.number == Attribute.remote.number }
-    plan.steps += entrySteps(desired: wanted, present: present, defaultIsReplaced: redirected)
+    plan.steps += entrySteps(
+      desired: wanted, present: present, loss: loss(present, wanted, base), defaultIsReplaced: redirected)
   }
 
   // MARK: Membership
@@ -183,19 +216,54 @@ public struct Planner {
     guard let bridge = wanted.bridge else {
       // Out of a bridge that a document describes, and only there: others may use weft's device.
       if let old = present.bridge, wanted.owner == .weft, desired.links[old]?.owner == .weft {
+        leaving.insert(wanted.name)
+        rewired.insert(old)
         add(wanted, .port(PortChange(from: old, to: nil, attributes: [], sendsMembership: true)), .configure)
       }
       return
     }
-    // A bridge that is made anew has lost its ports.
-    let isMember = present.bridge == bridge && !goingAway.contains(bridge)
+    let isMember = present.bridge == bridge
     let before = isMember ? present.port ?? AttributeSet(.bridgePort) : AttributeSet.initial(.bridgePort)
     let attributes = wanted.port?.changes(from: before) ?? []
     guard reportMissing(isMember ? attributes : [], of: wanted) else { return }
     guard !isMember || !attributes.isEmpty else { return }
+    if !isMember {
+      leaving.insert(wanted.name)
+      rewired.insert(bridge)
+      if let old = present.bridge { rewired.insert(old) }
+    }
     let change = PortChange(
       from: present.bridge, to: bridge, attributes: attributes, sendsMembership: !isMember)
     add(wanted, .port(change), .configure, at: wanted.portSource)
+  }
+
+  /// What the kernel drops from a link's tables while it carries out the plan.
+  private func loss(_ present: LinkState, _ wanted: LinkState, _ base: [AttributeChange]) -> TableLoss {
+    func changes(_ attribute: Attribute, to value: AttributeValue? = nil) -> Bool {
+      base.contains { $0.attribute.key == attribute.key && (value == nil || $0.after == value) }
+    }
+    if changes(.up, to: .flag(false)) { return [.neighbours, .ipv6Addresses] }
+    if changes(.mac) || mayChangeAddress(present, wanted) { return .neighbours }
+    return []
+  }
+
+  /// Whether a bridge that has the lowest address of its ports may get another one.
+  private func mayChangeAddress(_ present: LinkState, _ wanted: LinkState) -> Bool {
+    guard rewired.contains(wanted.name), wanted.base[.mac] == nil, case .mac(let address) = present.base[.mac]
+    else { return false }
+    func lowest(_ ports: [LinkState]) -> MACAddress? {
+      ports.compactMap { if case .mac(let mac) = $0.base[.mac] { mac } else { nil } }.min()
+    }
+    let before = observed.links.values.filter { $0.bridge == present.name }
+    // With another address than its ports the bridge was given one.
+    if let automatic = lowest(before), automatic != address { return false }
+    var after = before.filter { !leaving.contains($0.name) }
+    for port in desired.links.values where port.bridge == wanted.name && (leaving.contains(port.name) || observed.links[port.name] == nil) {
+      // A new link's address is the kernel's choice.
+      guard port.base[.mac] != nil || observed.links[port.name] != nil else { return true }
+      after.append(port.base[.mac] != nil ? port : observed.links[port.name] ?? port)
+    }
+    return lowest(after) != address
   }
 
   // MARK: Links of others
@@ -222,7 +290,7 @@ public struct Planner {
     if !base.isEmpty { add(present, .set(.link, base), .prepare, at: base.first?.position) }
     var described = wanted
     described.kind = present.kind
-    plan.steps += entrySteps(desired: described, present: present)
+    plan.steps += entrySteps(desired: described, present: present, loss: loss(present, wanted, base))
   }
 
   /// A link that no document names: weft's own goes, of others only what carries weft's mark.
@@ -232,7 +300,13 @@ public struct Planner {
         note("\(present.noun) \(present.name) is weft's and in no document: kept because of --no-prune")
         return
       }
-      goingAway.insert(present.name)
+      leaving.insert(present.name)
+      if let bridge = present.bridge, desired.links[bridge] != nil {
+        // It goes last; the bridge is to be done with it before its own entries are written.
+        rewired.insert(bridge)
+        let change = PortChange(from: bridge, to: nil, attributes: [], sendsMembership: true)
+        add(present, .port(change), .clear, isShown: false)
+      }
       let isInTheWay = desired.links.values.contains { standsInTheWay(present, of: $0) }
       plan.steps.append(
         Step(present, .delete(present), phase: isInTheWay ? .clear : .remove, source: .none))

@@ -1,14 +1,24 @@
 import OverlayModel
 
+/// What of a link's tables the kernel drops by itself while a plan is carried out.
+struct TableLoss: OptionSet {
+  let rawValue: Int
+
+  static let neighbours = TableLoss(rawValue: 1)
+  static let ipv6Addresses = TableLoss(rawValue: 2)
+}
+
 extension Planner {
   /// The steps for the tables of one link.
   ///
   /// - Parameters:
   ///   - present: what is there; nil for a link that is made by this plan.
   ///   - old: what the link replaces: entries that were there before are put back without mention.
+  ///   - loss: what is to be put back although the link stays.
   ///   - defaultIsReplaced: whether the plan changes the device's default destination.
   mutating func entrySteps(
-    desired link: LinkState, present: LinkState?, rebuilding old: LinkState? = nil, defaultIsReplaced: Bool = false
+    desired link: LinkState, present: LinkState?, rebuilding old: LinkState? = nil, loss: TableLoss = [],
+    defaultIsReplaced: Bool = false
   ) -> [Step] {
     var steps: [Step] = []
     let source = link.source
@@ -38,8 +48,8 @@ extension Planner {
         wanted.source)
     }
 
-    let bridge = EntryDiff(
-      desired: link.bridgeFDB, observed: present?.bridgeFDB ?? [], prunes: options.prunes)
+    let staying = present?.bridgeFDB?.filter { !leaving.contains($0.port) } ?? []
+    let bridge = EntryDiff(desired: link.bridgeFDB, observed: staying, prunes: options.prunes)
     append(bridge.additions + bridge.deletions, old: old?.bridgeFDB) { .bridgeFDB($0) }
     for (wanted, theirs) in bridge.conflicts {
       note(
@@ -47,20 +57,44 @@ extension Planner {
         wanted.source)
     }
 
+    // Deletions first: the first IPv4 address of a network takes the others along when it goes.
+    let isLost = loss.contains(.ipv6Addresses)
+    let remaining = present?.addresses?.filter { !isLost || $0.prefix.address.family == .v4 } ?? []
+    let addresses = EntryDiff(desired: link.addresses, observed: remaining, prunes: options.prunes)
+    append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses) {
+      .address($0)
+    }
     let neighbours = EntryDiff(
       desired: link.neighbours, observed: present?.neighbours ?? [], prunes: options.prunes)
-    append(neighbours.additions + neighbours.deletions, old: old?.neighbours) { .neighbour($0) }
+    if loss.contains(.neighbours) || losesLastIPv4Address(present, addresses.deletions) {
+      let theirs = present?.neighbours?.filter { $0.origin == .daemon } ?? []
+      var known = SortedCursor(theirs)
+      let wanted = link.neighbours?.filter { known.find($0) == nil }
+      let all = EntryDiff(desired: wanted, observed: [], prunes: false).additions
+      append(all + neighbours.deletions, old: present?.neighbours) { .neighbour($0) }
+    } else {
+      append(neighbours.additions + neighbours.deletions, old: old?.neighbours) { .neighbour($0) }
+    }
     for (wanted, theirs) in neighbours.conflicts {
       note(
-        "neighbour \(link.name) \(wanted.address): wanted \(wanted.mac), but a daemon (protocol \(theirs.protocolNumber)) says \(theirs.mac): left as it is",
+        "neighbour \(link.name) \(wanted.address): wanted \(wanted.mac), but a daemon\(protocolText(theirs)) says \(theirs.mac): left as it is",
         wanted.source)
     }
-
-    // Deletions first: the first IPv4 address of a network takes the others along when it goes.
-    let addresses = EntryDiff(
-      desired: link.addresses, observed: present?.addresses ?? [], prunes: options.prunes)
-    append(addresses.deletions + addresses.additions, old: old?.addresses) { .address($0) }
     return steps
+  }
+
+  /// Without an IPv4 address the kernel stops IPv4 on a link, and forgets its neighbours.
+  private func losesLastIPv4Address(_ present: LinkState?, _ deletions: [EntryChange<InterfaceAddress>]) -> Bool {
+    let before = present?.addresses?.count { $0.prefix.address.family == .v4 } ?? 0
+    let going = deletions.count { change in
+      if case .delete(let entry) = change { entry.prefix.address.family == .v4 } else { false }
+    }
+    return before > 0 && going == before
+  }
+
+  private func protocolText(_ entry: Neighbour) -> String {
+    guard entry.protocolNumber != 0 else { return "" }
+    return " (protocol \(observed.protocolNames[entry.protocolNumber] ?? String(entry.protocolNumber)))"
   }
 
   static let maxAddresses = AttributeTable.vxlan.rows.first { $0.key == "max-addresses" } ?? .vni

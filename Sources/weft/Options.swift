@@ -14,11 +14,11 @@ struct DocumentArguments: ParsableArguments {
 
   /// Reads, checks and merges them; says all that is wrong.
   func compile() throws -> CompiledDocuments {
-    do {
+    do throws(DocumentFaults) {
       return try DocumentCompiler.compile(try SourceLoader.load(files))
-    } catch let faults as DocumentFaults {
-      Console.report(faults.diagnostics, faults.files)
-      let count = faults.diagnostics.count
+    } catch {
+      Console.report(error.diagnostics, error.files)
+      let count = error.diagnostics.count
       Console.error("\(count) \(count == 1 ? "fault" : "faults") found; nothing was changed")
       throw ExitStatus.invalidDocument
     }

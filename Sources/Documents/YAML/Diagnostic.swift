@@ -5,6 +5,7 @@ import OverlayModel
 /// It is thrown where reading cannot go on and collected where it can; diagnostics sort by the
 /// place they are about.
 public struct Diagnostic: Error, Sendable, Equatable {
+  /// Whether the document can be used in spite of it.
   public enum Severity: UInt8, Sendable {
     case error
     case warning
@@ -24,6 +25,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
   public var severity: Severity
   /// A position with line 0 stands for the whole file.
   public var position: SourcePosition
+  /// One line, without a full stop.
   public var message: String
   public var related: [Related]
 
@@ -150,7 +152,8 @@ private func printable(_ text: String) -> String {
 private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {
   // Control characters; line and paragraph separators; controls of writing direction.
-  case 0..<0x20, 0x7f..<0xa0, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfeff: false
+  case 0..<0x20, 0x7f..<0xa0, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: false
+  case 0xfeff, 0xfffe, 0xffff: false
   default: true
   }
 }

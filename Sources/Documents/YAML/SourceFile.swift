@@ -2,6 +2,7 @@
 public struct SourceFile: Sendable {
   /// The name as the user gave it; standard input is `<stdin>`.
   public let name: String
+  /// Everything in the file, also a byte order mark.
   public let bytes: [UInt8]
 
   public init(name: String, bytes: [UInt8]) {

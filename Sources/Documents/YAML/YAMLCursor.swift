@@ -17,8 +17,10 @@ public struct YAMLScalar {
   /// Whether it was written without quotes, so that it may stand for a number, a truth value or
   /// nothing.
   public let isPlain: Bool
+  /// Where the text stands, or the anchor before it.
   public let position: SourcePosition
 
+  /// A copy of the text that the caller may keep.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Whether it stands for nothing: unquoted and empty, `~` or `null`.
@@ -72,6 +74,8 @@ public final class YAMLCursor {
 
   /// How many collections are open at the place where the caller reads.
   private var depth = 0
+  /// How many mappings that have ended already wait for their merged pairs.
+  private var mergeDepth = 0
   /// Whether the closure that runs has read the node it was called for.
   private var hasReadNode = false
   private var failure: Diagnostic?
@@ -262,6 +266,8 @@ public final class YAMLCursor {
     }
     consume()
     guard let merge else { return }
+    mergeDepth += 1
+    defer { mergeDepth -= 1 }
     replays.append(merge.source)
     try load()
     if kind == .mappingStart {
@@ -387,8 +393,8 @@ public final class YAMLCursor {
       replays.append(Replay(range: range, alias: position, isCounted: true))
       kind = .none
     }
-    if kind.isStart, depth >= depthLimit {
-      throw fail(at: position, "nested more than \(depthLimit) levels deep")
+    if kind.isStart, depth + mergeDepth >= depthLimit {
+      throw fail(at: position, nestedTooDeep)
     }
   }
 
@@ -502,9 +508,6 @@ public final class YAMLCursor {
     }
   }
 }
-
-/// Far more than a network's description needs, and few enough for the stack of any thread.
-private let depthLimit = 64
 
 /// Stops documents that are small as text and endless when aliases are followed.
 private let replayLimit = 1_000_000

@@ -29,6 +29,10 @@ private func otherEncoding(_ bytes: [UInt8]) -> String? {
   return nil
 }
 
+/// Far more than a network's description needs, and few enough for the stack of any thread.
+let depthLimit = 64
+
+let nestedTooDeep = "nested more than \(depthLimit) levels deep"
 let tagsAreNotSupported = "tags are not supported: leave out the word that begins with '!'"
 
 /// What libyaml has to say about the error it stopped at.
@@ -63,8 +67,11 @@ private func syntaxDiagnostic(_ state: yaml_parser_t, file: SourceFile, index: I
   func place(_ mark: yaml_mark_t) -> SourcePosition {
     SourcePosition(file: index, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
   }
-  let position = place(state.problem_mark)
-  let line = Array((file.line(Int(position.line)) ?? "").unicodeScalars)
+  var position = place(state.problem_mark)
+  let quote = file.line(Int(position.line))
+  // At the end of the file libyaml is in a line that does not exist.
+  if quote == nil { position = endOfText(file, index: index) }
+  let line = Array((quote ?? "").unicodeScalars)
   let at = Int(position.column) - 1
   let found = line.indices.contains(at) ? line[at] : nil
 
@@ -86,6 +93,13 @@ private func syntaxDiagnostic(_ state: yaml_parser_t, file: SourceFile, index: I
     related = [.init(position: contextPlace, message: "the \(what) begins here")]
   }
   return Diagnostic(position: position, message: message, related: related)
+}
+
+/// The place behind the last character that is no white space, for errors at the end of the file.
+private func endOfText(_ file: SourceFile, index: Int) -> SourcePosition {
+  let end = file.bytes.lastIndex(where: { $0 > 0x20 }).map { $0 + 1 } ?? 0
+  let (line, column) = file.place(ofByte: end)
+  return SourcePosition(file: index, line: line, column: column)
 }
 
 /// What to say instead of a problem that libyaml words so that only its authors understand it.
@@ -115,7 +129,8 @@ private func plainMessage(
   case "found incompatible YAML document":
     return "only YAML 1.1 and 1.2 can be read"
   case "Maximum nesting level reached, set with yaml_set_max_nest_level())":
-    return "nested too deep"
+    // Its limit is higher, but it looks ahead before it hands out what is below ours.
+    return nestedTooDeep
   default:
     return nil
   }

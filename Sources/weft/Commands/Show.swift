@@ -15,10 +15,10 @@ struct Show: ParsableCommand {
 
   func run() throws {
     let socket = try namespace.open()
-    do {
+    do throws(NetlinkError) {
       let state = try HostObserver(socket).observe(ObservationScope(all ? .all : .owned))
       Console.print(DocumentWriter.write(state, showsAll: all))
-    } catch let error as NetlinkError {
+    } catch {
       throw Console.fail(error)
     }
   }

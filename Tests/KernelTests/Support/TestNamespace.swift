@@ -21,8 +21,8 @@ func run(_ arguments: [String], input: String? = nil, environment: [String: Stri
   let output = folder.path("stdout")
   let error = folder.path("stderr")
   let source = folder.path("stdin")
-  for path in [output, error] { FileManager.default.createFile(atPath: path, contents: nil) }
-  FileManager.default.createFile(atPath: source, contents: Data((input ?? "").utf8))
+  for path in [output, error] { try Data().write(to: URL(fileURLWithPath: path)) }
+  try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: source))
   process.standardOutput = FileHandle(forWritingAtPath: output)
   process.standardError = FileHandle(forWritingAtPath: error)
   process.standardInput = FileHandle(forReadingAtPath: source)
@@ -83,6 +83,12 @@ final class TestNamespace {
     name = "weft-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())"
     let result = try KernelTests.run(["ip", "netns", "add", name])
     try #require(result.status == 0, "ip netns add needs root: \(result.error)")
+    // What the kernel would add by itself, at times of its own.
+    let quiet = ["addr_gen_mode=1", "accept_dad=0", "dad_transmits=0", "router_solicitations=0", "mldv1_unsolicited_report_interval=0"]
+    for setting in quiet {
+      let parts = setting.split(separator: "=")
+      try run(["sh", "-c", "for d in all default; do echo \(parts[1]) > /proc/sys/net/ipv6/conf/$d/\(parts[0]); done"])
+    }
     try ip("link set lo up")
   }
 

@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+/// Each example: applied, compared, shown, and taken away again.
+@Suite struct RoundTripTests {
+  static let examples: [String] = {
+    let folder = packageRoot.appendingPathComponent("Examples").path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.sorted()
+  }()
+
+  /// A host such as the examples are written for.
+  static func host() throws -> TestNamespace {
+    let host = try TestNamespace("round")
+    for link in ["eth0", "eth1", "tap0", "tap1"] { try host.addVeth(link, mtu: link == "eth1" ? 9000 : 1500) }
+    try host.ip("address add 192.0.2.11/24 dev eth0")
+    try host.ip("address add 2001:db8::11/64 dev eth0 nodad")
+    return host
+  }
+
+  @Test func thereAreExamples() { #expect(Self.examples.count >= 4) }
+
+  @Test(arguments: examples) func anExampleGoesRound(_ name: String) throws {
+    let host = try Self.host()
+    let path = packageRoot.appendingPathComponent("Examples/\(name)").path
+    let before = try host.snapshot()
+
+    #expect(try host.weft("diff", path).status == 2)
+    #expect(try host.snapshot() == before, "diff altered something")
+    let applied = try host.weft("apply", path)
+    #expect(applied.status == 0, "\(applied.output)\(applied.error)")
+    let between = try host.snapshot()
+    #expect(between != before)
+    let again = try host.weft("diff", path)
+    #expect(again.status == 0 && again.output.hasSuffix("Nothing to do.\n"), "\(again.output)")
+    let second = try host.weft("apply", path)
+    #expect(second.status == 0 && second.output.hasSuffix("Nothing to do.\n"), "\(second.output)")
+
+    let folder = try TemporaryFolder()
+    let document = try host.weft("show").output
+    let shown = try folder.write(document, "shown.yaml")
+    let same = try host.weft("diff", shown)
+    #expect(same.status == 0, "\(same.output)\(same.error)\(document)")
+    let whole = try host.weft("show", "--all").output
+    let all = try folder.write(whole, "all.yaml")
+    let sameAll = try host.weft("diff", all)
+    #expect(sameAll.status == 0, "\(sameAll.output)\(sameAll.error)\(whole)")
+
+    let deleted = try host.weft("delete")
+    #expect(deleted.status == 0, "\(deleted.output)\(deleted.error)")
+    #expect(try host.snapshot() == before)
+
+    // What was shown is the whole of it: applied to the bare host, it is what was there.
+    #expect(try host.weft("apply", shown).status == 0)
+    #expect(try host.snapshot() == between)
+    #expect(try host.weft("delete").status == 0)
+
+    // The commands do the same.
+    let commands = try host.weft("diff", "--format", "iproute2", path)
+    let run = try host.run(["sh", "-e"], input: commands.output)
+    #expect(run.status == 0, "\(run.error)\(commands.output)")
+    let afterCommands = try host.weft("diff", path)
+    #expect(afterCommands.status == 0, "\(afterCommands.output)")
+  }
+}

@@ -1,0 +1,115 @@
+import Documents
+import OverlayModel
+import Planning
+import RandomStates
+import Testing
+
+/// Random pairs of states against a model of the kernel.
+@Suite struct PlanningPropertyTests {
+  static let pairs = 500
+
+  @Test func planningToWhatIsThereIsEmpty() {
+    for seed in 0..<UInt64(Self.pairs) {
+      let wanted = RandomState.make(seed: seed)
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: wanted, observed: kernel.state))
+      let again = Planner.plan(desired: wanted, observed: kernel.state)
+      #expect(again.isEmpty, "seed \(seed): \(TextRendering().render(again))")
+    }
+  }
+
+  @Test func theWayFromOneStateToAnotherEndsThere() {
+    for seed in 0..<UInt64(Self.pairs) {
+      let first = RandomState.make(seed: seed)
+      let second = RandomState.make(seed: seed + 1_000_000)
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: first, observed: kernel.state))
+      kernel.run(Planner.plan(desired: second, observed: kernel.state))
+      var direct = ModelKernel.bareHost()
+      direct.run(Planner.plan(desired: second, observed: direct.state))
+      expectSame(kernel.state, direct.state, wanted: second, "seed \(seed)")
+    }
+  }
+
+  /// Everything that a document decides is the same, whatever was there before.
+  private func expectSame(_ got: HostState, _ expected: HostState, wanted: HostState, _ label: String) {
+    let owned = Set(got.links.values.filter { $0.owner == .weft }.map(\.name))
+    #expect(owned == Set(wanted.links.values.filter { $0.owner == .weft }.map(\.name)), "\(label)")
+    for link in wanted.sortedLinks {
+      guard let mine = got.links[link.name], let theirs = expected.links[link.name] else {
+        Issue.record("\(label): \(link.name) is missing")
+        continue
+      }
+      let place = "\(label), \(link.name)"
+      #expect(mine.specific == theirs.specific, "\(place)")
+      if link.owner == .weft {
+        #expect(mine.base[.up] == theirs.base[.up] && mine.base[.description] == theirs.base[.description], "\(place)")
+        if let bridge = link.bridge { #expect(mine.bridge == bridge && mine.port == theirs.port, "\(place)") }
+      }
+      for attribute in [Attribute.mac, .mtu] where link.base[attribute] != nil {
+        #expect(mine.base[attribute] == link.base[attribute], "\(place)")
+      }
+      if link.fdb != nil { #expect(mine.fdb == theirs.fdb, "\(place)") }
+      if link.bridgeFDB != nil { #expect(mine.bridgeFDB == theirs.bridgeFDB, "\(place)") }
+      if link.neighbours != nil { #expect(mine.neighbours == theirs.neighbours, "\(place)") }
+      if link.addresses != nil { #expect(mine.addresses == theirs.addresses, "\(place)") }
+    }
+  }
+
+  @Test func whatOthersWroteStays() {
+    for seed in 0..<UInt64(Self.pairs) {
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: RandomState.make(seed: seed), observed: kernel.state))
+      var random = SeededGenerator(seed: seed)
+      for link in kernel.state.sortedLinks { kernel.change(link.name) { plant(&$0, &random) } }
+      let before = kernel.state
+      let wanted = RandomState.make(seed: seed + 2_000_000)
+      let plan = Planner.plan(desired: wanted, observed: before)
+      kernel.run(plan)
+      let remade = Set(plan.steps.compactMap { step in if case .delete = step.operation { step.link } else { nil } })
+      for link in before.sortedLinks where !remade.contains(link.name) {
+        let now = kernel.state.links[link.name]
+        #expect(now != nil, "seed \(seed): \(link.name) is gone")
+        func stays<Entry: TableEntry>(_ table: KeyPath<LinkState, [Entry]?>) {
+          for entry in link[keyPath: table] ?? [] where entry.origin == .daemon {
+            let same = now?[keyPath: table]?.first { $0.hasSameIdentity(as: entry) }
+            #expect(same?.origin == .daemon && same == entry, "seed \(seed): \(link.name) lost \(entry)")
+          }
+        }
+        stays(\.fdb)
+        // A link that a document takes down loses its neighbours, whoever wrote them.
+        if now?.base[.up] == link.base[.up] { stays(\.neighbours) }
+        stays(\.addresses)
+      }
+    }
+  }
+
+  private func plant(_ link: inout LinkState, _ random: inout SeededGenerator) {
+    func put<Entry: TableEntry>(_ table: inout [Entry]?, _ entry: Entry) {
+      guard var entries = table, !entries.contains(where: { $0.hasSameIdentity(as: entry) }) else { return }
+      entries.append(entry)
+      table = entries.sorted(by: Entry.precedes)
+    }
+    let number = UInt64.random(in: 0..<25, using: &random)
+    let theirs = IPAddress(v4: 0xc633_6401)
+    put(&link.fdb, FDBEntry(mac: MACAddress(bits: 0x0200_0000_0000 + number), vtep: theirs, origin: .daemon))
+    put(
+      &link.neighbours,
+      Neighbour(
+        address: IPAddress(v4: 0x0a00_0132 + UInt32(number)), mac: MACAddress(bits: 0x0200_0000_9999),
+        origin: .daemon, protocolNumber: 11))
+    if let prefix = IPPrefix(theirs, length: 32) { put(&link.addresses, InterfaceAddress(prefix: prefix, origin: .daemon)) }
+  }
+
+  @Test func whatIsShownIsWhatIsRead() throws {
+    for seed in 0..<UInt64(500) {
+      let wanted = RandomState.make(seed: seed)
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: wanted, observed: kernel.state))
+      let text = DocumentWriter.write(kernel.state)
+      let read = try DocumentCompiler.compile([SourceFile(name: "shown.yaml", bytes: Array(text.utf8))])
+      let plan = Planner.plan(desired: read.state, observed: kernel.state)
+      #expect(plan.isEmpty && plan.problems.isEmpty, "seed \(seed): \(TextRendering().render(plan))\n\(text)")
+    }
+  }
+}
