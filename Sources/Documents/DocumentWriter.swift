@@ -134,7 +134,11 @@ public struct DocumentWriter {
   /// What differs from the documented default.
   private func shownValues(_ set: AttributeSet) -> [(String, String)] {
     set.given.compactMap { _, attribute, value in
-      guard case .value(let usual) = attribute.documentDefault, value != usual, value != .unset else { return nil }
+      switch attribute.documentDefault {
+      case .value(let usual): if value == usual || value == .unset { return nil }
+      case .kernelChoice(let usual): if usual.contains(value) { return nil }
+      case .underlay: return nil
+      }
       // A device in another namespace has no name that a document could give.
       if case .link = attribute.type, case .number = value { return nil }
       if case .text(let text) = value { return (attribute.key, quoted(text)) }

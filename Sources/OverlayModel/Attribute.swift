@@ -66,8 +66,9 @@ public enum AttributeType: Sendable {
 /// What an attribute is on a link of weft's whose document leaves it out.
 public enum AttributeDefault: Sendable {
   case value(AttributeValue)
-  /// The kernel's, or another program's, choice: never a difference.
-  case kernelChoice
+  /// The kernel's, or another program's, choice: never a difference. Where the kernel chooses only
+  /// among certain values, any other was set by somebody, and is shown.
+  case kernelChoice(among: [AttributeValue] = [])
   /// Computed from the underlay: `mtu` only.
   case underlay
 }

@@ -1,5 +1,8 @@
 import CNetlinkRoute
 
+/// By the speed of the link (port_cost in the kernel's net/bridge/br_if.c).
+private let automaticCosts: [AttributeValue] = [1, 2, 3, 4, 5, 19, 100].map { .number($0) }
+
 extension AttributeTable {
   /// Bridges (include/uapi/linux/if_link.h, IFLA_BR_*).
   ///
@@ -104,7 +107,7 @@ extension AttributeTable {
         "fast-leave", IFLA_BRPORT_FAST_LEAVE, false, "fastleave",
         "Stop multicast at once when a host leaves."),
       Attribute(
-        "cost", IFLA_BRPORT_COST, .number(.u32, 1...65535), default: .kernelChoice, live: true,
+        "cost", IFLA_BRPORT_COST, .number(.u32, 1...65535), default: .kernelChoice(among: automaticCosts), live: true,
         iproute2: .value("cost"),
         "The cost in the spanning tree. Left out, the kernel derives it from the link's speed."),
       Attribute(

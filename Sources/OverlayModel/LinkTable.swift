@@ -2,7 +2,7 @@ import CNetlinkRoute
 
 extension Attribute {
   public static let mac = Attribute(
-    "mac", IFLA_ADDRESS, .mac, default: .kernelChoice, live: true,
+    "mac", IFLA_ADDRESS, .mac, default: .kernelChoice(), live: true,
     iproute2: .value("address"),
     "The link's Ethernet address. Left out, it is the kernel's or udev's choice.")
   /// The smallest is IPv4's (RFC 791); 65535 is the largest that a VXLAN device or a bridge takes.

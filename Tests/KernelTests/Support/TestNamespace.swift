@@ -2,6 +2,15 @@ import Foundation
 import Netlink
 import Testing
 
+/// Says which lines differ, where two looks at a namespace should be the same.
+func expectSame(
+  _ now: Set<String>, _ before: Set<String>, _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let gone = before.subtracting(now).sorted()
+  let new = now.subtracting(before).sorted()
+  #expect(gone == [] && new == [], "\(comment) gone: \(gone) new: \(new)", sourceLocation: sourceLocation)
+}
+
 /// What a command did.
 struct CommandResult {
   let status: Int32
@@ -142,20 +151,28 @@ final class TestNamespace {
   }
 
   /// Everything that iproute2 tells of the namespace, for a look before and after.
-  func snapshot() throws -> String {
-    var text = ""
-    for line in ["ip -d link", "ip addr", "bridge fdb", "ip neigh show nud all"] {
+  func snapshot() throws -> Set<String> {
+    var lines: Set<String> = []
+    for line in ["ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent"] {
       for object in try json(line) {
-        // What changes by itself: the state of a neighbour that the kernel probes, lifetimes.
-        var stable = object
-        for key in ["valid_life_time", "preferred_life_time", "used", "updated", "confirmed", "linkmode", "ifindex"] {
-          stable[key] = nil
-        }
-        let data = try JSONSerialization.data(withJSONObject: stable, options: [.sortedKeys])
-        text += "\(line) \(String(decoding: data, as: UTF8.self))\n"
+        let data = try JSONSerialization.data(withJSONObject: Self.stable(object), options: [.sortedKeys])
+        lines.insert("\(line) \(String(decoding: data, as: UTF8.self))")
       }
     }
-    return text
+    return lines
+  }
+
+  /// Without what changes by itself: numbers of links, timers, counters, and the states of links that
+  /// follow a moment later.
+  private static func stable(_ value: Any) -> Any {
+    if let list = value as? [Any] { return list.map(stable) }
+    guard let object = value as? [String: Any] else { return value }
+    let volatile = ["ifindex", "link_index", "linkmode", "used", "updated", "confirmed", "operstate", "flags", "state"]
+    return object.filter { key, value in
+      // A port's number depends on the order in which ports came.
+      let isPortNumber = ["no", "designated_port"].contains(key) || (key == "id" && value is String)
+      return !volatile.contains(key) && !key.hasSuffix("_timer") && !key.hasSuffix("_id") && !isPortNumber
+    }.mapValues(stable)
   }
 
   /// Two links, one end of each named as said, the other one with a `p` behind; both are up.
