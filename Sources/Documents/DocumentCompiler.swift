@@ -103,7 +103,8 @@ public struct DocumentCompiler {
       if let entry = link.fdb?.first {
         fault(
           entry.source,
-          "vxlan \(name): an `external` device has entries for each VNI, not for the device: leave out `fdb` and `flood`")
+          "vxlan \(name): an `external` device has entries for each VNI, not for the device: leave out `fdb` and `flood`"
+        )
       }
     } else {
       if specific[.vni] == nil {
@@ -111,7 +112,8 @@ public struct DocumentCompiler {
       }
       for attribute in [Attribute.vniFilter, .genericProtocol] where specific.isTrue(attribute) {
         fault(
-          specific.position(of: attribute), "vxlan \(name): `\(attribute.key)` needs `external: true` as well")
+          specific.position(of: attribute), "vxlan \(name): `\(attribute.key)` needs `external: true` as well"
+        )
       }
     }
     checkUnderlay(link, specific)
@@ -135,7 +137,8 @@ public struct DocumentCompiler {
     }
     if specific[.group] != nil, specific[.device] == nil {
       fault(
-        specific.position(of: .group), "vxlan \(name): a multicast `group` needs `device`, the underlay device")
+        specific.position(of: .group),
+        "vxlan \(name): a multicast `group` needs `device`, the underlay device")
     }
     if specific.link(.device) == name {
       fault(specific.position(of: .device), "vxlan \(name): a device cannot be its own underlay")

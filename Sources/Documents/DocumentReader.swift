@@ -48,7 +48,8 @@ struct DocumentReader {
 
   private mutating func readDocument(_ cursor: YAMLCursor, _ start: SourcePosition) throws(Diagnostic) {
     var hasVersion = false
-    try readObject(cursor, keys: ["weft", "vxlans", "bridges", "links"]) { reader, key, position throws(Diagnostic) in
+    try readObject(cursor, keys: ["weft", "vxlans", "bridges", "links"]) {
+      reader, key, position throws(Diagnostic) in
       switch key {
       case "weft":
         hasVersion = true
@@ -56,7 +57,9 @@ struct DocumentReader {
         guard scalar.isPlain, scalar.text == "\(Self.version)" else {
           throw Diagnostic(
             position: scalar.position,
-            message: "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1")
+            message:
+              "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1"
+          )
         }
       case "vxlans": try reader.readLinks(cursor, kind: .vxlan)
       case "bridges": try reader.readLinks(cursor, kind: .bridge)
@@ -64,7 +67,8 @@ struct DocumentReader {
       }
     }
     if !hasVersion {
-      throw Diagnostic(position: start, message: "`weft: 1` is missing: it says which version of the format this is")
+      throw Diagnostic(
+        position: start, message: "`weft: 1` is missing: it says which version of the format this is")
     }
   }
 
@@ -73,7 +77,8 @@ struct DocumentReader {
   private mutating func readLinks(_ cursor: YAMLCursor, kind: LinkKind?) throws(Diagnostic) {
     if try skipsNull(cursor) { return }
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
-      var declaration = Declaration(link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
+      var declaration = Declaration(
+        link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
       declaration.link.source = position
       if try !reader.skipsNull(cursor) {
         switch kind {
@@ -94,8 +99,10 @@ struct DocumentReader {
   }
 
   private static let linkSections = ["addresses", "neighbours"]
-  private static let vxlanKeys = AttributeTable.vxlan.keys + AttributeTable.link.keys + ["flood", "fdb"] + linkSections
-  private static let bridgeKeys = AttributeTable.bridge.keys + AttributeTable.link.keys + ["ports", "fdb"] + linkSections
+  private static let vxlanKeys =
+    AttributeTable.vxlan.keys + AttributeTable.link.keys + ["flood", "fdb"] + linkSections
+  private static let bridgeKeys =
+    AttributeTable.bridge.keys + AttributeTable.link.keys + ["ports", "fdb"] + linkSections
   private static let linkKeys = AttributeTable.link.keys + linkSections
   private static let portKeys = AttributeTable.bridgePort.keys + ["optional"]
 
@@ -114,7 +121,8 @@ struct DocumentReader {
     declaration = Declaration(link: link, keys: keys)
   }
 
-  private mutating func readBridge(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
+  private mutating func readBridge(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic)
+  {
     var link = declaration.link
     var keys = declaration.keys
     try readObject(cursor, keys: Self.bridgeKeys) { reader, key, position throws(Diagnostic) in
@@ -220,7 +228,8 @@ struct DocumentReader {
       if mac.isMulticast, try cursor.peek()?.kind == .sequence {
         added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
       } else {
-        added = [try reader.readDestination(cursor, mac: mac, key: "fdb", source: position)].compactMap(\.self)
+        added = [try reader.readDestination(cursor, mac: mac, key: "fdb", source: position)].compactMap(
+          \.self)
       }
       if isMerged { merged += added } else { entries += added }
     }
@@ -235,7 +244,9 @@ struct DocumentReader {
   private mutating func readDestination(
     _ cursor: YAMLCursor, mac: MACAddress, key: String, source: SourcePosition? = nil
   ) throws(Diagnostic) -> FDBEntry? {
-    guard let next = try cursor.peek() else { throw Diagnostic(position: .none, message: "\(key): the value is missing") }
+    guard let next = try cursor.peek() else {
+      throw Diagnostic(position: .none, message: "\(key): the value is missing")
+    }
     switch next.kind {
     case .scalar:
       let scalar = try cursor.readScalar()
@@ -287,7 +298,8 @@ struct DocumentReader {
       let position = key.position
       let mac = try ValueParser.mac(key, "fdb")
       guard mac != .zero, !mac.isMulticast else {
-        throw Diagnostic(position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
+        throw Diagnostic(
+          position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
       }
       var port: InterfaceName?
       let faultsBefore = reader.diagnostics.count
@@ -297,7 +309,8 @@ struct DocumentReader {
       }
       guard let port else {
         if reader.diagnostics.count > faultsBefore { return }
-        throw Diagnostic(position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
+        throw Diagnostic(
+          position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
       }
       let entry = BridgeFDBEntry(mac: mac, port: port, source: position)
       if isMerged { merged.append(entry) } else { entries.append(entry) }
@@ -382,7 +395,8 @@ extension DocumentReader {
       guard keys.contains(name) else {
         let suggestion = nearest(to: name, among: keys).map { ": did you mean `\($0)`?" }
         let known = ": known are " + keys.map { "`\($0)`" }.joined(separator: ", ")
-        report(Diagnostic(position: position, message: "unknown key `\(shortened(name))`\(suggestion ?? known)"))
+        report(
+          Diagnostic(position: position, message: "unknown key `\(shortened(name))`\(suggestion ?? known)"))
         try cursor.skip()
         return
       }
@@ -491,9 +505,12 @@ extension DocumentReader {
     guard scalar.isNull else {
       throw Diagnostic(
         position: scalar.position,
-        message: "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : "a list"), not \(ValueParser.shown(scalar))")
+        message:
+          "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : "a list"), not \(ValueParser.shown(scalar))"
+      )
     }
-    throw Diagnostic(position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
+    throw Diagnostic(
+      position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
   }
 
   private mutating func report(_ diagnostic: Diagnostic) {

@@ -28,7 +28,8 @@ public struct DocumentWriter {
     let vxlans = links.filter { $0.kind == .vxlan && isShown($0) }
     let bridges = links.filter { $0.kind == .bridge && isShown($0) }
     let others = links.filter { link in
-      guard !vxlans.contains(where: { $0.name == link.name }), !bridges.contains(where: { $0.name == link.name })
+      guard !vxlans.contains(where: { $0.name == link.name }),
+        !bridges.contains(where: { $0.name == link.name })
       else { return false }
       return showsAll ? true : hasMarkedEntries(link)
     }
@@ -38,7 +39,8 @@ public struct DocumentWriter {
   }
 
   private func hasMarkedEntries(_ link: LinkState) -> Bool {
-    link.addresses?.contains { $0.origin == .weft } == true || link.neighbours?.contains { $0.origin == .weft } == true
+    link.addresses?.contains { $0.origin == .weft } == true
+      || link.neighbours?.contains { $0.origin == .weft } == true
   }
 
   private mutating func section(
@@ -115,7 +117,9 @@ public struct DocumentWriter {
     if showsAll {
       if let mtu = link.base.number(.mtu), (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
       if let up = link.base[.up] { line(2, "up: \(Attribute.up.text(of: up))") }
-      if case .text(let description) = link.base[.description] { line(2, "description: \(quoted(description))") }
+      if case .text(let description) = link.base[.description] {
+        line(2, "description: \(quoted(description))")
+      }
     }
     writeTables(link)
   }
@@ -124,7 +128,9 @@ public struct DocumentWriter {
     if !hidesMAC, case .mac(let mac) = link.base[.mac] { line(2, "mac: \(mac)") }
     if let mtu = link.base.number(.mtu), mtu != usual { line(2, "mtu: \(mtu)") }
     if link.base[.up] == .flag(false) { line(2, "up: false") }
-    if case .text(let description) = link.base[.description] { line(2, "description: \(quoted(description))") }
+    if case .text(let description) = link.base[.description] {
+      line(2, "description: \(quoted(description))")
+    }
   }
 
   private mutating func writeAttributes(_ set: AttributeSet, _ indentation: Int) {

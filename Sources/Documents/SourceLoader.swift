@@ -47,7 +47,9 @@ public enum SourceLoader {
       !name.hasPrefix(".") && extensions.contains { name.hasSuffix($0) }
     }
     guard !names.isEmpty else {
-      throw Failure(path: path, reason: "the directory holds no documents (\(extensions.map { "*\($0)" }.joined(separator: ", ")))")
+      throw Failure(
+        path: path,
+        reason: "the directory holds no documents (\(extensions.map { "*\($0)" }.joined(separator: ", ")))")
     }
     let folder = path.hasSuffix("/") ? path : path + "/"
     var files: [SourceFile] = []
@@ -78,7 +80,9 @@ public enum SourceLoader {
   private static func read(_ descriptor: Int32, _ path: String) throws(Failure) -> [UInt8] {
     var information = stat()
     var size = 0
-    if fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG { size = Int(information.st_size) }
+    if fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG {
+      size = Int(information.st_size)
+    }
     guard size <= maximumBytes else { throw tooLarge(path) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(size + 1)
@@ -96,7 +100,8 @@ public enum SourceLoader {
   }
 
   private static func tooLarge(_ path: String) -> Failure {
-    Failure(path: path, reason: "the file is larger than \(maximumBytes / 1024 / 1024) MiB: split it into several")
+    Failure(
+      path: path, reason: "the file is larger than \(maximumBytes / 1024 / 1024) MiB: split it into several")
   }
 
   private static func last(_ path: String) -> Failure {

@@ -19,7 +19,8 @@ enum ValueParser {
       if case .underlay = attribute.documentDefault { words.append("`auto`") }
       if attribute.key == "vlan-protocol" { throw wrong(words.joined(separator: " or ")) }
       return .number(try number(scalar, attribute.key, range, orWords: words))
-    case .clock(let range): return .number(try number(scalar, attribute.key, range, unit: " hundredths of a second"))
+    case .clock(let range):
+      return .number(try number(scalar, attribute.key, range, unit: " hundredths of a second"))
     case .portRange:
       let parts = scalar.text.split(separator: "-", omittingEmptySubsequences: false)
       guard parts.count == 2, let low = UInt16(parts[0]), let high = UInt16(parts[1]), low <= high,
@@ -31,12 +32,14 @@ enum ValueParser {
       if addressClass.includes(address) { return .address(address) }
       if address.isUnspecified { throw wrong("an address that packets can have: leave the key out for none") }
       throw addressClass == .unicast
-        ? wrong("a unicast address" + (attribute.key == "remote" ? ": a multicast address goes under `group`" : ""))
+        ? wrong(
+          "a unicast address" + (attribute.key == "remote" ? ": a multicast address goes under `group`" : ""))
         : wrong("a multicast address: a unicast address goes under `remote`")
     case .mac:
       let mac = try self.mac(scalar, attribute.key)
       guard mac != .zero, !mac.isMulticast else {
-        throw wrong("an address that one device can have: it is \(mac == .zero ? "zero" : "a multicast address")")
+        throw wrong(
+          "an address that one device can have: it is \(mac == .zero ? "zero" : "a multicast address")")
       }
       return .mac(mac)
     case .link: return .link(try name(scalar, attribute.key))
@@ -65,7 +68,8 @@ enum ValueParser {
   }
 
   static func number(
-    _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>, orWords words: [String] = [], unit: String = ""
+    _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>, orWords words: [String] = [],
+    unit: String = ""
   ) throws(Diagnostic) -> UInt32 {
     let bytes = scalar.bytes
     var parsed: UInt64?
@@ -134,7 +138,8 @@ enum ValueParser {
         case .reserved: "Linux reserves it"
         }
       throw Diagnostic(
-        position: scalar.position, message: "\(key): \(shown(scalar)) cannot be the name of a link: \(reason)")
+        position: scalar.position, message: "\(key): \(shown(scalar)) cannot be the name of a link: \(reason)"
+      )
     }
   }
 

@@ -77,7 +77,7 @@ public struct HostObserver {
     for filter in filters {
       do {
         try observer.observe(socket, filter)
-      } catch where error.code == ENODEV {
+      } catch  where error.code == ENODEV {
         // The link went away since the links were read: it has no entries.
         continue
       }
@@ -91,7 +91,9 @@ public struct HostObserver {
   }
 
   private func wantsBridgeFDB(_ link: LinkState, _ scope: ObservationScope) -> Bool {
-    guard case .concerning(let desired) = scope.tables, let wanted = desired.links[link.name] else { return true }
+    guard case .concerning(let desired) = scope.tables, let wanted = desired.links[link.name] else {
+      return true
+    }
     return wanted.bridgeFDB != nil
   }
 

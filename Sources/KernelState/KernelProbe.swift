@@ -13,10 +13,11 @@ public enum KernelProbe {
     let socket: NetlinkSocket
     do {
       socket = try NetlinkSocket(in: .throwaway)
-    } catch where error.code == EPERM {
+    } catch  where error.code == EPERM {
       return nil
     }
-    guard let bridgeName = InterfaceName(kernel: "probe-bridge"), let vxlanName = InterfaceName(kernel: "probe-vxlan")
+    guard let bridgeName = InterfaceName(kernel: "probe-bridge"),
+      let vxlanName = InterfaceName(kernel: "probe-vxlan")
     else { return nil }
     let bridge = LinkState(name: bridgeName, kind: .bridge, owner: .weft)
     var vxlan = LinkState(name: vxlanName, kind: .vxlan, owner: .weft)
@@ -29,7 +30,9 @@ public enum KernelProbe {
     _ = try socket.send(batch)
     let state = try HostObserver(socket).observe(ObservationScope(.owned))
     var missing: Set<MissingAttribute> = []
-    let found = [state.links[bridgeName]?.specific, state.links[vxlanName]?.specific, state.links[vxlanName]?.port]
+    let found = [
+      state.links[bridgeName]?.specific, state.links[vxlanName]?.specific, state.links[vxlanName]?.port,
+    ]
     for set in found.compactMap(\.self) {
       for (row, attribute) in set.table.rows.enumerated() where set[row] == nil {
         missing.insert(MissingAttribute(table: set.table.name, key: attribute.key))

@@ -65,14 +65,18 @@ struct LinkObserver {
     if link.state.base[.description] == nil { link.state.base[.description] = .unset }
     if let table = kind.table {
       var specific = AttributeSet(table)
-      TableCodec.codec(for: table).decode(data ?? AttributeReader(.init(start: nil, count: 0)), into: &specific) {
+      TableCodec.codec(for: table).decode(
+        data ?? AttributeReader(.init(start: nil, count: 0)), into: &specific
+      ) {
         link.references.append(($0, $1))
       }
       link.state.specific = specific
     }
     if slaveKind == "bridge" {
       var port = AttributeSet(.bridgePort)
-      TableCodec.bridgePort.decode(slaveData ?? AttributeReader(.init(start: nil, count: 0)), into: &port) { _, _ in }
+      TableCodec.bridgePort.decode(slaveData ?? AttributeReader(.init(start: nil, count: 0)), into: &port) {
+        _, _ in
+      }
       link.state.port = port
       link.isBridgePort = true
     }
@@ -80,7 +84,8 @@ struct LinkObserver {
   }
 
   private func resolved() -> [LinkState] {
-    let names = Dictionary(raw.map { ($0.state.index, $0.state.name) }, uniquingKeysWith: { first, _ in first })
+    let names = Dictionary(
+      raw.map { ($0.state.index, $0.state.name) }, uniquingKeysWith: { first, _ in first })
     return raw.map { link in
       var state = link.state
       for (row, index) in link.references {

@@ -195,7 +195,8 @@ public struct RequestEncoder {
     }
   }
 
-  public func delete(_ entry: InterfaceAddress, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+  public func delete(_ entry: InterfaceAddress, on link: InterfaceName, into batch: MessageBatch, tag: UInt32)
+  {
     batch.append(type: RTM_DELADDR, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
   }
 

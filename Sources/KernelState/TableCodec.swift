@@ -53,7 +53,8 @@ struct TableCodec: Sendable {
   ///
   /// - Parameter deferred: called for rows that name another link, whose name is not known yet.
   func decode(
-    _ attributes: AttributeReader, into set: inout AttributeSet, deferred: (_ row: Int, _ index: Int32) -> Void
+    _ attributes: AttributeReader, into set: inout AttributeSet,
+    deferred: (_ row: Int, _ index: Int32) -> Void
   ) {
     for attribute in attributes { decode(attribute, into: &set, deferred: deferred) }
     for (row, attribute) in table.rows.enumerated() where set[row] == nil {
@@ -62,7 +63,8 @@ struct TableCodec: Sendable {
   }
 
   func decode(
-    _ attribute: NetlinkAttribute, into set: inout AttributeSet, deferred: (_ row: Int, _ index: Int32) -> Void
+    _ attribute: NetlinkAttribute, into set: inout AttributeSet,
+    deferred: (_ row: Int, _ index: Int32) -> Void
   ) {
     guard Int(attribute.type) < targets.count else { return }
     for target in targets[Int(attribute.type)] {
@@ -121,7 +123,8 @@ struct TableCodec: Sendable {
   func encode(
     creating set: AttributeSet, into writer: inout MessageWriter, index: (InterfaceName) -> Int32
   ) {
-    for (_, attribute, value) in set.given where value != attribute.initialValue && value != attribute.absentValue {
+    for (_, attribute, value) in set.given
+    where value != attribute.initialValue && value != attribute.absentValue {
       encode(attribute, value, family: .v4, into: &writer, index: index)
     }
   }
@@ -145,7 +148,8 @@ struct TableCodec: Sendable {
 
   /// - Parameter family: which of an address's two attributes clears it.
   private func encode(
-    _ attribute: Attribute, _ value: AttributeValue, family: IPAddress.Family, into writer: inout MessageWriter,
+    _ attribute: Attribute, _ value: AttributeValue, family: IPAddress.Family,
+    into writer: inout MessageWriter,
     index: (InterfaceName) -> Int32
   ) {
     let number = attribute.number

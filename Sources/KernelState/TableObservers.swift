@@ -207,7 +207,7 @@ enum PathObserver {
           }
           return mtu
         })
-    } catch where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
+    } catch  where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
       return nil
     }
   }

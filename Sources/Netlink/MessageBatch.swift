@@ -99,7 +99,9 @@ public struct MessageWriter {
   /// The fixed header of the message's family, such as `ifinfomsg`. Once, before any attribute.
   public mutating func put<Header: BitwiseCopyable>(header value: Header) {
     guard let place = mnl_nlmsg_put_extra_header(header, MemoryLayout<Header>.size) else { return }
-    withUnsafeBytes(of: value) { place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count) }
+    withUnsafeBytes(of: value) {
+      place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count)
+    }
   }
 
   public mutating func put(_ type: Int, bytes: UnsafeRawBufferPointer) {

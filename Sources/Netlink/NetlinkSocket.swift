@@ -40,7 +40,8 @@ public final class NetlinkSocket {
   ///   where it does not exist.
   public init(in namespace: NetworkNamespace = .current) throws(NetlinkError) {
     let descriptor = try namespace.run { () throws(NetlinkError) -> Int32 in
-      let descriptor = Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
+      let descriptor = Glibc.socket(
+        AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
       guard descriptor >= 0 else { throw .last("opening a netlink socket") }
       return descriptor
     }
@@ -166,7 +167,7 @@ public final class NetlinkSocket {
       let datagram: UnsafeRawBufferPointer
       do {
         datagram = try receive()
-      } catch where error.code == ENOBUFS {
+      } catch  where error.code == ENOBUFS {
         // What was lost may be part of this dump: read it to its end and begin again.
         isWhole = false
         continue

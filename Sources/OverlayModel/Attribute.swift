@@ -132,7 +132,8 @@ public struct Attribute: Sendable {
 
   public init(
     _ key: String, _ number: Int, _ type: AttributeType, default documentDefault: AttributeDefault,
-    kernel kernelDefault: AttributeValue? = nil, live isLive: Bool, since: KernelRelease = KernelRelease(3, 7),
+    kernel kernelDefault: AttributeValue? = nil, live isLive: Bool,
+    since: KernelRelease = KernelRelease(3, 7),
     option kernelOption: String? = nil, iproute2: IPRoute2Form, _ summary: String
   ) {
     self.key = key

@@ -61,7 +61,8 @@ extension AttributeTable {
       Attribute(
         "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .number(.u16, 0...65528),
         default: .value(.number(0)), live: true, iproute2: .value("group_fwd_mask"),
-        "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."),
+        "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."
+      ),
       Attribute(
         "fdb-max-learned", WEFT_IFLA_BR_FDB_MAX_LEARNED, .number(.u32, 0...4_294_967_295),
         default: .value(.number(0)), live: true, since: KernelRelease(6, 7),
@@ -90,7 +91,8 @@ extension AttributeTable {
         "Answer ARP and ND from the bridge's neighbour table instead of sending them out here."),
       .portFlag(
         "neigh-vlan-suppress", WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, false,
-        "neigh_vlan_suppress", since: KernelRelease(6, 4), "Neighbour suppression is set for each VLAN apart."),
+        "neigh_vlan_suppress", since: KernelRelease(6, 4), "Neighbour suppression is set for each VLAN apart."
+      ),
       .portFlag(
         "isolated", IFLA_BRPORT_ISOLATED, false, "isolated", since: KernelRelease(4, 18),
         "No frames between this port and other isolated ones."),
@@ -107,7 +109,8 @@ extension AttributeTable {
         "fast-leave", IFLA_BRPORT_FAST_LEAVE, false, "fastleave",
         "Stop multicast at once when a host leaves."),
       Attribute(
-        "cost", IFLA_BRPORT_COST, .number(.u32, 1...65535), default: .kernelChoice(among: automaticCosts), live: true,
+        "cost", IFLA_BRPORT_COST, .number(.u32, 1...65535), default: .kernelChoice(among: automaticCosts),
+        live: true,
         iproute2: .value("cost"),
         "The cost in the spanning tree. Left out, the kernel derives it from the link's speed."),
       Attribute(

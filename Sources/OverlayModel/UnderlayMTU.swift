@@ -12,7 +12,9 @@ public struct UnderlayMTU: Sendable {
   ///   - observed: has the MTU of what is there.
   /// - Returns: nil where nothing tells.
   public init?(of link: LinkState, desired: HostState, observed: HostState) {
-    guard link.kind == .vxlan, let specific = link.specific, !specific.isTrue(.genericProtocol) else { return nil }
+    guard link.kind == .vxlan, let specific = link.specific, !specific.isTrue(.genericProtocol) else {
+      return nil
+    }
     let family = link.underlayFamily
     let overhead = vxlanOverhead(family)
     let underlay: UInt32

@@ -48,7 +48,8 @@ extension Attribute {
     live: false, since: KernelRelease(4, 3), iproute2: .negatable("external"),
     "One device for many networks: the VNI comes with each packet or entry.")
   public static let vniFilter = Attribute(
-    "vni-filter", IFLA_VXLAN_VNIFILTER, .flag(.u8, dumpedWhenOff: false), default: .value(.flag(false)), live: false,
+    "vni-filter", IFLA_VXLAN_VNIFILTER, .flag(.u8, dumpedWhenOff: false), default: .value(.flag(false)),
+    live: false,
     since: KernelRelease(5, 18), iproute2: .negatable("vnifilter"),
     "The device takes only the VNIs that it was told. Needs `external`.")
 }
@@ -67,7 +68,8 @@ extension AttributeTable {
       Attribute(
         "tos", IFLA_VXLAN_TOS, .number(.u8, 0...255, [Keyword("inherit", 1)]),
         default: .value(.number(0)), live: true, iproute2: .hexadecimal("tos"),
-        "The TOS or traffic class of the outer packet; `inherit` is the inner packet's. Decimal, or hexadecimal with 0x."),
+        "The TOS or traffic class of the outer packet; `inherit` is the inner packet's. Decimal, or hexadecimal with 0x."
+      ),
       Attribute(
         "df", IFLA_VXLAN_DF,
         .number(.u8, 0...2, [Keyword("unset", 0), Keyword("set", 1), Keyword("inherit", 2)]),

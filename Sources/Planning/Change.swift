@@ -107,7 +107,10 @@ extension Step {
       }
     }
     let from = port.from.map { Change.Value.fields([("bridge", .text($0.description))]) } ?? .none
-    return [portChange(port.from == nil ? .create : .change, bridge: bridge, before: from, after: .fields(attributes))]
+    return [
+      portChange(
+        port.from == nil ? .create : .change, bridge: bridge, before: from, after: .fields(attributes))
+    ]
   }
 
   private func portChange(

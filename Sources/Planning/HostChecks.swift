@@ -97,7 +97,8 @@ extension Planner {
     AttributeTable.link.index(of: attribute.key) != nil
   }
 
-  private mutating func reportMissing(_ attribute: Attribute, of link: LinkState, _ position: SourcePosition) {
+  private mutating func reportMissing(_ attribute: Attribute, of link: LinkState, _ position: SourcePosition)
+  {
     let needs =
       attribute.kernelOption.map { "it needs \($0)" } ?? "it came with Linux \(attribute.since)"
     problem(

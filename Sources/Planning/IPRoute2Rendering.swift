@@ -48,7 +48,8 @@ extension Step {
   private func commands(_ port: PortChange) -> [String] {
     var commands: [String] = []
     if port.sendsMembership {
-      commands.append("ip link set dev \(name) " + (port.to.map { "master \(quoted($0.description))" } ?? "nomaster"))
+      commands.append(
+        "ip link set dev \(name) " + (port.to.map { "master \(quoted($0.description))" } ?? "nomaster"))
     }
     if !port.attributes.isEmpty { commands.append(command(.bridgePort, port.attributes)) }
     return commands
@@ -124,7 +125,9 @@ extension Attribute {
       if value == .unset { return unsetWords(word, clearing) }
       return [word, quoted(text(of: value))]
     case .hexadecimal(let word):
-      guard case .number(let number) = value, text(of: value) == String(number) else { return [word, text(of: value)] }
+      guard case .number(let number) = value, text(of: value) == String(number) else {
+        return [word, text(of: value)]
+      }
       return [word, String(number, radix: 16)]
     case .negatable(let word): return [isOn ? word : "no\(word)"]
     case .word(let word): return isOn ? [word] : []
@@ -150,14 +153,16 @@ extension Attribute {
 
 /// As one word for a POSIX shell.
 private func quoted(_ text: String) -> String {
-  let isPlain = !text.isEmpty && text.utf8.allSatisfy { byte in
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    default: "._:-/@+,=".utf8.contains(byte)
+  let isPlain =
+    !text.isEmpty
+    && text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: "._:-/@+,=".utf8.contains(byte)
+      }
     }
-  }
   if isPlain { return text }
   return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
 }

@@ -90,7 +90,8 @@ public enum JSONRendering {
       case .text(let text): self = text == "true" ? .flag(true) : .text(text)
       case .number(let number): self = .number(number)
       case .fields(let fields):
-        self = .object(Dictionary(fields.map { ($0, JSONValue($1)) }, uniquingKeysWith: { first, _ in first }))
+        self = .object(
+          Dictionary(fields.map { ($0, JSONValue($1)) }, uniquingKeysWith: { first, _ in first }))
       }
     }
 

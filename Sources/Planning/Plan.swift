@@ -41,7 +41,8 @@ public struct PortChange: Sendable {
   /// False where the message that creates the link carries the membership.
   public let sendsMembership: Bool
 
-  public init(from: InterfaceName?, to: InterfaceName?, attributes: [AttributeChange], sendsMembership: Bool) {
+  public init(from: InterfaceName?, to: InterfaceName?, attributes: [AttributeChange], sendsMembership: Bool)
+  {
     self.from = from
     self.to = to
     self.attributes = attributes

@@ -52,7 +52,9 @@ public struct Planner {
     for link in desired.sortedLinks where link.kind == .bridge { planOwned(link) }
     // Within a phase bridges are made first and deleted last, and come up when their ports are up.
     plan.steps = plan.steps.enumerated().sorted { a, b in
-      (a.element.phase.rawValue, rank(a.element), a.offset) < (b.element.phase.rawValue, rank(b.element), b.offset)
+      (a.element.phase.rawValue, rank(a.element), a.offset) < (
+        b.element.phase.rawValue, rank(b.element), b.offset
+      )
     }.map(\.element)
     plan.problems.sort { $0.source < $1.source }
   }
@@ -99,7 +101,8 @@ public struct Planner {
       }
       add(wanted, .adopt, .prepare)
     }
-    let changes = complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
+    let changes =
+      complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
     guard reportMissing(changes, of: complete) else { return }
     let reasons = changes.filter { change in
       !change.attribute.canChange(from: change.before ?? .unset, to: change.after)
@@ -189,14 +192,17 @@ public struct Planner {
     let initial: UInt32 = 1500
     if mtu.after == .number(initial) {
       let other = AttributeChange(
-        row: mtu.row, attribute: mtu.attribute, before: nil, after: .number(initial - 1), position: mtu.position)
+        row: mtu.row, attribute: mtu.attribute, before: nil, after: .number(initial - 1),
+        position: mtu.position)
       add(bridge, .set(.link, [other]), .create, isShown: false)
     }
     add(bridge, .set(.link, [mtu]), .create, isShown: false)
   }
 
   private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
-    if !specific.isEmpty, let table = wanted.specific?.table { add(wanted, .set(table, specific), .configure) }
+    if !specific.isEmpty, let table = wanted.specific?.table {
+      add(wanted, .set(table, specific), .configure)
+    }
     planMembership(present, wanted)
     let base = wanted.base.changes(from: present.base)
     if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
@@ -258,7 +264,8 @@ public struct Planner {
     // With another address than its ports the bridge was given one.
     if let automatic = lowest(before), automatic != address { return false }
     var after = before.filter { !leaving.contains($0.name) }
-    for port in desired.links.values where port.bridge == wanted.name && (leaving.contains(port.name) || observed.links[port.name] == nil) {
+    for port in desired.links.values
+    where port.bridge == wanted.name && (leaving.contains(port.name) || observed.links[port.name] == nil) {
       // A new link's address is the kernel's choice.
       guard port.base[.mac] != nil || observed.links[port.name] != nil else { return true }
       after.append(port.base[.mac] != nil ? port : observed.links[port.name] ?? port)
@@ -271,18 +278,23 @@ public struct Planner {
   private mutating func planReferenced(_ wanted: LinkState) {
     guard let present = observed.links[wanted.name] else {
       if wanted.isOptional {
-        note("port \(wanted.name) is not there yet: it is attached by the next apply after it appears", wanted.portSource)
+        note(
+          "port \(wanted.name) is not there yet: it is attached by the next apply after it appears",
+          wanted.portSource)
       } else if let bridge = wanted.bridge {
         problem(
           "port \(wanted.name) of bridge \(bridge) does not exist: create it first, or say `optional: true` if it comes later",
           wanted.portSource)
       } else {
-        problem("link \(wanted.name) does not exist: weft sets existing links but creates none of this kind", wanted.source)
+        problem(
+          "link \(wanted.name) does not exist: weft sets existing links but creates none of this kind",
+          wanted.source)
       }
       return
     }
     if wanted.bridge != nil, present.hasOtherMaster {
-      problem("link \(wanted.name) is part of something that is no bridge: take it out first", wanted.portSource)
+      problem(
+        "link \(wanted.name) is part of something that is no bridge: take it out first", wanted.portSource)
       return
     }
     planMembership(present, wanted)
@@ -331,7 +343,9 @@ public struct Planner {
     else { return false }
     guard mine[.port] == theirs[.port], present.underlayFamily == wanted.underlayFamily else { return false }
     if mine[.vni] == theirs[.vni] { return true }
-    return [Attribute.external, .vniFilter, .genericProtocol].contains { mine.isTrue($0) != theirs.isTrue($0) }
+    return [Attribute.external, .vniFilter, .genericProtocol].contains {
+      mine.isTrue($0) != theirs.isTrue($0)
+    }
   }
 }
 
@@ -339,7 +353,8 @@ public struct Planner {
 
 extension Planner {
   mutating func add(
-    _ link: LinkState, _ operation: Step.Operation, _ phase: Phase, isShown: Bool = true, at source: SourcePosition? = nil
+    _ link: LinkState, _ operation: Step.Operation, _ phase: Phase, isShown: Bool = true,
+    at source: SourcePosition? = nil
   ) {
     let given = source.flatMap { $0.isKnown ? $0 : nil }
     plan.steps.append(Step(link, operation, phase: phase, isShown: isShown, source: given ?? link.source))
@@ -371,6 +386,7 @@ extension AttributeSet {
     guard let row = set.table.index(of: attribute.key), let value = set[row], value != attribute.initialValue
     else { return nil }
     return AttributeChange(
-      row: row, attribute: attribute, before: attribute.initialValue, after: value, position: set.position(of: row))
+      row: row, attribute: attribute, before: attribute.initialValue, after: value,
+      position: set.position(of: row))
   }
 }

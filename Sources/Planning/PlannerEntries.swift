@@ -41,7 +41,9 @@ extension Planner {
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(Self.maxAddresses) ?? 0) != 0
-    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) { .fdb($0) }
+    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) {
+      .fdb($0)
+    }
     for (wanted, theirs) in fdb.conflicts {
       note(
         "fdb \(link.name) \(wanted.mac): wanted \(wanted.destinationText), but a daemon holds it at \(theirs.destinationText): left as it is",
@@ -84,7 +86,9 @@ extension Planner {
   }
 
   /// Without an IPv4 address the kernel stops IPv4 on a link, and forgets its neighbours.
-  private func losesLastIPv4Address(_ present: LinkState?, _ deletions: [EntryChange<InterfaceAddress>]) -> Bool {
+  private func losesLastIPv4Address(_ present: LinkState?, _ deletions: [EntryChange<InterfaceAddress>])
+    -> Bool
+  {
     let before = present?.addresses?.count { $0.prefix.address.family == .v4 } ?? 0
     let going = deletions.count { change in
       if case .delete(let entry) = change { entry.prefix.address.family == .v4 } else { false }

@@ -75,11 +75,13 @@ struct HostRun {
       Console.report(
         failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, files)
       Console.error(
-        "the kernel refused \(failures.count) of \(steps) steps; \(carriedOut) were carried out and stay; `weft diff` shows what is left")
+        "the kernel refused \(failures.count) of \(steps) steps; \(carriedOut) were carried out and stay; `weft diff` shows what is left"
+      )
       return failures.contains { Console.status(of: $0.error) == ExitStatus.notPermitted }
         ? ExitStatus.notPermitted : ExitStatus.failed
     case .unsettled(let plan):
-      Console.error("what the kernel holds still differs: something else changes it, or it ignores what it was told:")
+      Console.error(
+        "what the kernel holds still differs: something else changes it, or it ignores what it was told:")
       Console.print(TextRendering().render(plan))
       return ExitStatus.failed
     }

@@ -33,7 +33,8 @@ import Testing
     // A daemon's entries on weft's devices: what FRR writes.
     try host.bridge("fdb replace 02:99:00:00:00:02 dev vx0 dst 192.0.2.98 self extern_learn")
     try host.bridge("fdb replace 02:99:00:00:00:02 dev vx0 master extern_learn")
-    try host.ip("neigh replace 10.0.0.9 lladdr 02:99:00:00:00:02 dev br0 nud noarp extern_learn protocol zebra")
+    try host.ip(
+      "neigh replace 10.0.0.9 lladdr 02:99:00:00:00:02 dev br0 nud noarp extern_learn protocol zebra")
     // Learned entries.
     try host.bridge("fdb replace 02:99:00:00:00:03 dev vx0 dst 192.0.2.97 self dynamic")
     try host.bridge("fdb replace 02:99:00:00:00:04 dev vx0 master dynamic")
@@ -58,13 +59,17 @@ import Testing
     let fdb = try host.json("bridge fdb")
     func has(_ device: String, _ mac: String, dst: String? = nil) -> Bool {
       fdb.contains {
-        $0["ifname"] as? String == device && $0["mac"] as? String == mac && (dst == nil || $0["dst"] as? String == dst)
+        $0["ifname"] as? String == device && $0["mac"] as? String == mac
+          && (dst == nil || $0["dst"] as? String == dst)
       }
     }
     expect(has("foreign-vx", "02:99:00:00:00:01", dst: "192.0.2.99"), "an entry on another's device")
     expect(has("foreign-vx", "00:00:00:00:00:00", dst: "192.0.2.99"), "a flood entry on another's device")
-    expect(try host.ip("neigh show dev foreign-br nud all").contains("198.51.100.9"), "a neighbour on another's link")
-    expect(try host.ip("address show dev foreign-br").contains("198.51.100.1/24"), "an address of another's link")
+    expect(
+      try host.ip("neigh show dev foreign-br nud all").contains("198.51.100.9"),
+      "a neighbour on another's link")
+    expect(
+      try host.ip("address show dev foreign-br").contains("198.51.100.1/24"), "an address of another's link")
     guard onOwnDevices else { return }
     expect(has("vx0", "02:99:00:00:00:02", dst: "192.0.2.98"), "a daemon's entry")
     expect(
@@ -72,14 +77,20 @@ import Testing
         $0["mac"] as? String == "02:99:00:00:00:02" && $0["master"] as? String == "br0"
           && ($0["flags"] as? [String])?.contains("extern_learn") == true
       }, "a daemon's entry of the bridge")
-    expect(try host.ip("neigh show dev br0 nud all").contains("10.0.0.9 lladdr 02:99:00:00:00:02"), "zebra's neighbour")
+    expect(
+      try host.ip("neigh show dev br0 nud all").contains("10.0.0.9 lladdr 02:99:00:00:00:02"),
+      "zebra's neighbour")
     expect(has("vx0", "02:99:00:00:00:03", dst: "192.0.2.97"), "a learned entry")
     expect(has("vx0", "02:99:00:00:00:04"), "a learned entry of the bridge")
     expect(has("vx1", "02:99:00:00:00:05", dst: "192.0.2.96"), "a static entry on a device without `fdb`")
     expect(has("vx1", "00:00:00:00:00:00", dst: "192.0.2.96"), "a flood entry on a device without `fdb`")
     expect(has("vx1", "02:99:00:00:00:06"), "a static entry of a bridge without `fdb`")
-    expect(try host.ip("neigh show dev br1 nud all").contains("10.1.0.9"), "a neighbour on a link without `neighbours`")
-    expect(try host.ip("address show dev br1").contains("203.0.113.1/24"), "an address on a link without `addresses`")
+    expect(
+      try host.ip("neigh show dev br1 nud all").contains("10.1.0.9"),
+      "a neighbour on a link without `neighbours`")
+    expect(
+      try host.ip("address show dev br1").contains("203.0.113.1/24"),
+      "an address on a link without `addresses`")
   }
 
   private static func plantedHost() throws -> TestNamespace {
@@ -126,8 +137,10 @@ import Testing
         """)
     try host.apply(changed)
     let fdb = try host.json("bridge fdb show dev vx1")
-    #expect(fdb.contains { $0["mac"] as? String == "02:99:00:00:00:05" && $0["dst"] as? String == "192.0.2.96" })
-    #expect(fdb.contains { $0["mac"] as? String == "00:00:00:00:00:00" && $0["dst"] as? String == "192.0.2.96" })
+    #expect(
+      fdb.contains { $0["mac"] as? String == "02:99:00:00:00:05" && $0["dst"] as? String == "192.0.2.96" })
+    #expect(
+      fdb.contains { $0["mac"] as? String == "00:00:00:00:00:00" && $0["dst"] as? String == "192.0.2.96" })
   }
 
   @Test func lookingLeavesThem() throws {

@@ -51,7 +51,8 @@ import Testing
         #expect(attribute.isSame(told, value), "\(place) \(attribute.key)")
       }
       #expect(real.bridge == expected.bridge, "\(place)")
-      for (row, attribute, value) in expected.port?.given ?? [] where attribute.key != "cost" || link.port?[row] != nil {
+      for (row, attribute, value) in expected.port?.given ?? []
+      where attribute.key != "cost" || link.port?[row] != nil {
         #expect(real.port?[row] == value, "\(place) \(attribute.key)")
       }
       if link.fdb != nil { #expect(real.fdb == expected.fdb, "\(place)") }
@@ -89,7 +90,7 @@ import Testing
   private static func known(_ state: HostState) -> HostState {
     var state = state
     for name in state.links.keys {
-      if let row = AttributeTable.vxlan.index(of: "local-bypass") { 
+      if let row = AttributeTable.vxlan.index(of: "local-bypass") {
         if state.links[name]?.kind == .vxlan { state.links[name]?.specific?[row] = nil }
       }
       // An address that no document describes any more is found by its mark alone.

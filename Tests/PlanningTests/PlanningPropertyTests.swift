@@ -43,7 +43,9 @@ import Testing
       let place = "\(label), \(link.name)"
       #expect(mine.specific == theirs.specific, "\(place)")
       if link.owner == .weft {
-        #expect(mine.base[.up] == theirs.base[.up] && mine.base[.description] == theirs.base[.description], "\(place)")
+        #expect(
+          mine.base[.up] == theirs.base[.up] && mine.base[.description] == theirs.base[.description],
+          "\(place)")
         if let bridge = link.bridge { #expect(mine.bridge == bridge && mine.port == theirs.port, "\(place)") }
       }
       for attribute in [Attribute.mac, .mtu] where link.base[attribute] != nil {
@@ -66,7 +68,8 @@ import Testing
       let wanted = RandomState.make(seed: seed + 2_000_000)
       let plan = Planner.plan(desired: wanted, observed: before)
       kernel.run(plan)
-      let remade = Set(plan.steps.compactMap { step in if case .delete = step.operation { step.link } else { nil } })
+      let remade = Set(
+        plan.steps.compactMap { step in if case .delete = step.operation { step.link } else { nil } })
       for link in before.sortedLinks where !remade.contains(link.name) {
         let now = kernel.state.links[link.name]
         #expect(now != nil, "seed \(seed): \(link.name) is gone")
@@ -98,7 +101,9 @@ import Testing
       Neighbour(
         address: IPAddress(v4: 0x0a00_0132 + UInt32(number)), mac: MACAddress(bits: 0x0200_0000_9999),
         origin: .daemon, protocolNumber: 11))
-    if let prefix = IPPrefix(theirs, length: 32) { put(&link.addresses, InterfaceAddress(prefix: prefix, origin: .daemon)) }
+    if let prefix = IPPrefix(theirs, length: 32) {
+      put(&link.addresses, InterfaceAddress(prefix: prefix, origin: .daemon))
+    }
   }
 
   @Test func whatIsShownIsWhatIsRead() throws {

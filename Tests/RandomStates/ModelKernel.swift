@@ -65,7 +65,9 @@ public struct ModelKernel {
       }
     case .neighbour(let change):
       self.change(name) { link in
-        Self.put(change, &link.neighbours) { Neighbour(address: $0.address, mac: $0.mac, protocolNumber: 119) }
+        Self.put(change, &link.neighbours) {
+          Neighbour(address: $0.address, mac: $0.mac, protocolNumber: 119)
+        }
       }
     case .address(let change):
       self.change(name) { Self.put(change, &$0.addresses) { InterfaceAddress(prefix: $0.prefix) } }
@@ -73,7 +75,8 @@ public struct ModelKernel {
   }
 
   private static func observed(_ entry: FDBEntry) -> FDBEntry {
-    FDBEntry(mac: entry.mac, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via, origin: .unmarked)
+    FDBEntry(
+      mac: entry.mac, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via, origin: .unmarked)
   }
 
   /// What a new object has: the kernel's defaults, which are not always the documents'.
@@ -116,7 +119,9 @@ public struct ModelKernel {
 
   private static func addDefaultDestination(_ link: inout LinkState) {
     guard let destination = link.defaultDestination else { return }
-    link.fdb?.removeAll { $0.mac == .zero && $0.vtep == destination && $0.vni == 0 && $0.port == 0 && $0.via.isNone }
+    link.fdb?.removeAll {
+      $0.mac == .zero && $0.vtep == destination && $0.vni == 0 && $0.port == 0 && $0.via.isNone
+    }
     link.fdb?.append(FDBEntry(mac: .zero, vtep: destination, origin: .kernel))
     link.fdb?.sort(by: FDBEntry.precedes)
   }

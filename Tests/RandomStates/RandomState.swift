@@ -61,7 +61,9 @@ public struct RandomState {
   private mutating func makeBridge(_ name: InterfaceName) -> LinkState {
     var link = LinkState(name: name, kind: .bridge, owner: .weft)
     for (row, attribute) in AttributeTable.bridge.rows.enumerated() where random.chance(30) {
-      if attribute.kernelOption == "CONFIG_BRIDGE_VLAN_FILTERING" || attribute.key == "fdb-max-learned" { continue }
+      if attribute.kernelOption == "CONFIG_BRIDGE_VLAN_FILTERING" || attribute.key == "fdb-max-learned" {
+        continue
+      }
       // With the spanning tree on, the kernel wants the three times to fit each other.
       if ["stp", "forward-delay", "max-age", "hello-time"].contains(attribute.key) { continue }
       link.specific?[row] = randomValue(attribute)
@@ -78,7 +80,9 @@ public struct RandomState {
     while !usedVNIs.insert(vni).inserted { vni += 1 }
     link.specific?[.vni] = .number(vni)
     let isV6 = random.chance(30)
-    let fixed = ["vni", "local", "group", "remote", "device", "port", "flow-label", "learning", "max-addresses"]
+    let fixed = [
+      "vni", "local", "group", "remote", "device", "port", "flow-label", "learning", "max-addresses",
+    ]
     // One socket serves all devices of a port and family: what belongs to it is left alone.
     let ofSocket = ["external", "vni-filter", "generic-protocol", "group-policy", "udp6-zero-checksum-rx"]
     for (row, attribute) in AttributeTable.vxlan.rows.enumerated() where random.chance(25) {
@@ -87,9 +91,13 @@ public struct RandomState {
     }
     if isV6 || random.chance(80) { link.specific?[.local] = .address(vtep(1, isV6)) }
     if random.chance(50) { link.specific?[.device] = .link(Self.underlay) }
-    if random.chance(30) { link.specific?[.remote] = .address(vtep(UInt64.random(in: 10...12, using: &random), isV6)) }
+    if random.chance(30) {
+      link.specific?[.remote] = .address(vtep(UInt64.random(in: 10...12, using: &random), isV6))
+    }
     if random.chance(30) { link.specific?[.port] = .number(4790) }
-    if isV6, random.chance(30) { link.specific?[.flowLabel] = .number(UInt32.random(in: 0...0xfffff, using: &random)) }
+    if isV6, random.chance(30) {
+      link.specific?[.flowLabel] = .number(UInt32.random(in: 0...0xfffff, using: &random))
+    }
     if random.chance(70) { link.fdb = makeFDB(isV6) }
     if link.fdb?.contains(where: { !$0.mac.holdsDestinationList }) != true, random.chance(30) {
       link.specific?[.learning] = .flag(true)
@@ -99,7 +107,9 @@ public struct RandomState {
   }
 
   private mutating func makeBase(_ link: inout LinkState, macs: UInt64) {
-    if random.chance(30) { link.base[.mac] = .mac(MACAddress(bits: macs + UInt64.random(in: 0..<4, using: &random))) }
+    if random.chance(30) {
+      link.base[.mac] = .mac(MACAddress(bits: macs + UInt64.random(in: 0..<4, using: &random)))
+    }
     if random.chance(30) { link.base[.mtu] = .number(random.pick([1280, 1400])) }
     if random.chance(20) { link.base[.up] = .flag(false) }
     if random.chance(30) { link.base[.description] = .text(random.pick(["tenant a", "b: \"quoted\"", "ü"])) }
@@ -135,7 +145,8 @@ public struct RandomState {
       let mac = MACAddress(bits: 0x0200_0000_0000 + UInt64.random(in: 0..<20, using: &random))
       entries.append(Neighbour(address: IPAddress(v4: 0x0a00_0132 + number), mac: mac))
       if random.chance(30) {
-        entries.append(Neighbour(address: IPAddress(v6High: 0xfd00_0000_0000_0001, low: UInt64(number) + 50), mac: mac))
+        entries.append(
+          Neighbour(address: IPAddress(v6High: 0xfd00_0000_0000_0001, low: UInt64(number) + 50), mac: mac))
       }
     }
     return entries.sorted(by: Neighbour.precedes)
@@ -145,9 +156,12 @@ public struct RandomState {
     var entries: [InterfaceAddress] = []
     for number in UInt32(1)..<4 where random.chance(40) {
       let address = IPAddress(v4: 0x0a00_0100 + number)
-      if let prefix = IPPrefix(address, length: random.pick([24, 32])) { entries.append(InterfaceAddress(prefix: prefix)) }
+      if let prefix = IPPrefix(address, length: random.pick([24, 32])) {
+        entries.append(InterfaceAddress(prefix: prefix))
+      }
     }
-    if random.chance(30), let prefix = IPPrefix(IPAddress(v6High: 0xfd00_0000_0000_0001, low: 1), length: 64) {
+    if random.chance(30), let prefix = IPPrefix(IPAddress(v6High: 0xfd00_0000_0000_0001, low: 1), length: 64)
+    {
       entries.append(InterfaceAddress(prefix: prefix))
     }
     return entries.sorted(by: InterfaceAddress.precedes)
@@ -157,7 +171,9 @@ public struct RandomState {
     switch attribute.type {
     case .flag, .presence: return .flag(random.chance(50))
     case .number(_, let range, let keywords):
-      if let keyword = keywords.randomElement(using: &random), random.chance(50) { return .number(keyword.value) }
+      if let keyword = keywords.randomElement(using: &random), random.chance(50) {
+        return .number(keyword.value)
+      }
       if attribute.key == "group-forward-mask" { return .number(random.pick([0, 8, 0x4000])) }
       return .number(UInt32.random(in: range.lowerBound...min(range.upperBound, 1_000_000), using: &random))
     case .clock(let range):

@@ -4,7 +4,8 @@ import Testing
 
 /// Says which lines differ, where two looks at a namespace should be the same.
 func expectSame(
-  _ now: Set<String>, _ before: Set<String>, _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+  _ now: Set<String>, _ before: Set<String>, _ comment: String = "",
+  sourceLocation: SourceLocation = #_sourceLocation
 ) {
   let gone = before.subtracting(now).sorted()
   let new = now.subtracting(before).sorted()
@@ -20,7 +21,9 @@ struct CommandResult {
 
 /// Runs a program to its end.
 @discardableResult
-func run(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws -> CommandResult {
+func run(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws
+  -> CommandResult
+{
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   process.arguments = arguments
@@ -82,7 +85,8 @@ enum WeftCommand {
 
 /// The root of the checkout, for its examples and scripts.
 let packageRoot = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
 
 /// A network namespace of a test's own, with a name that nobody else uses; it goes away with its owner.
 final class TestNamespace {
@@ -93,10 +97,16 @@ final class TestNamespace {
     let result = try KernelTests.run(["ip", "netns", "add", name])
     try #require(result.status == 0, "ip netns add needs root: \(result.error)")
     // What the kernel would add by itself, at times of its own.
-    let quiet = ["addr_gen_mode=1", "accept_dad=0", "dad_transmits=0", "router_solicitations=0", "mldv1_unsolicited_report_interval=0"]
+    let quiet = [
+      "addr_gen_mode=1", "accept_dad=0", "dad_transmits=0", "router_solicitations=0",
+      "mldv1_unsolicited_report_interval=0",
+    ]
     for setting in quiet {
       let parts = setting.split(separator: "=")
-      try run(["sh", "-c", "for d in all default; do echo \(parts[1]) > /proc/sys/net/ipv6/conf/$d/\(parts[0]); done"])
+      try run([
+        "sh", "-c",
+        "for d in all default; do echo \(parts[1]) > /proc/sys/net/ipv6/conf/$d/\(parts[0]); done",
+      ])
     }
     try ip("link set lo up")
   }
@@ -145,7 +155,8 @@ final class TestNamespace {
   func json(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [[String: Any]] {
     let words = line.split(separator: " ").map(String.init)
     let tool = words[0]
-    let text = try self.tool("\(tool) -n \(name) -j \(words.dropFirst().joined(separator: " "))", sourceLocation)
+    let text = try self.tool(
+      "\(tool) -n \(name) -j \(words.dropFirst().joined(separator: " "))", sourceLocation)
     let parsed = try JSONSerialization.jsonObject(with: Data(text.isEmpty ? "[]".utf8 : text.utf8))
     return (parsed as? [[String: Any]] ?? []).filter { !$0.isEmpty }
   }
@@ -167,7 +178,9 @@ final class TestNamespace {
   private static func stable(_ value: Any) -> Any {
     if let list = value as? [Any] { return list.map(stable) }
     guard let object = value as? [String: Any] else { return value }
-    let volatile = ["ifindex", "link_index", "linkmode", "used", "updated", "confirmed", "operstate", "flags", "state"]
+    let volatile = [
+      "ifindex", "link_index", "linkmode", "used", "updated", "confirmed", "operstate", "flags", "state",
+    ]
     return object.filter { key, value in
       // A port's number depends on the order in which ports came.
       let isPortNumber = ["no", "designated_port"].contains(key) || (key == "id" && value is String)
