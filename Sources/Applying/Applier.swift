@@ -115,6 +115,9 @@ extension Plan {
   /// Whether the plan makes something with attributes that a kernel may lack without saying so.
   var needsProbe: Bool {
     steps.contains { step in
+      if case .set(_, let changes) = step.operation {
+        return changes.contains { $0.attribute.kernelOption != nil }
+      }
       guard case .create(let creation) = step.operation else { return false }
       return [creation.state.specific, creation.state.port].compactMap(\.self).contains { set in
         set.given.contains { _, attribute, value in

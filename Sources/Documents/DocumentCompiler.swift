@@ -13,7 +13,10 @@ public struct DocumentFaults: Error, Sendable {
   public let files: [SourceFile]
 
   public init(diagnostics: [Diagnostic], files: [SourceFile]) {
-    self.diagnostics = diagnostics.sorted()
+    // A fault of YAML itself is met again at every level that is read on.
+    self.diagnostics = diagnostics.sorted().reduce(into: []) { result, diagnostic in
+      if result.last != diagnostic { result.append(diagnostic) }
+    }
     self.files = files
   }
 }
@@ -22,6 +25,8 @@ public struct DocumentFaults: Error, Sendable {
 public struct DocumentCompiler {
   private var diagnostics: [Diagnostic]
   private var state: HostState
+  /// The keys of each link that are there but could not be read.
+  private let faulty: [InterfaceName: Set<String>]
 
   /// - Throws: ``DocumentFaults`` with all that is wrong.
   public static func compile(_ files: [SourceFile]) throws(DocumentFaults) -> CompiledDocuments {
@@ -39,6 +44,7 @@ public struct DocumentCompiler {
 
   private init(_ reader: DocumentReader, _ files: [SourceFile]) {
     diagnostics = reader.diagnostics
+    faulty = reader.declarations.compactMapValues { $0.faulty.isEmpty ? nil : $0.faulty }
     state = HostState(
       links: reader.declarations.values.map(\.link), sources: SourceMap(files: files.map(\.name)))
   }
@@ -52,6 +58,14 @@ public struct DocumentCompiler {
         related: related.map { [.init(position: $0, message: there)] } ?? []))
   }
 
+  /// Whether a key is there but could not be read: what depends on it cannot be judged.
+  private func isUnclear(_ link: LinkState, _ attributes: Attribute...) -> Bool {
+    guard let faulty = faulty[link.name] else { return false }
+    return attributes.contains { faulty.contains($0.key) }
+  }
+
+  private func isFamilyUnclear(_ link: LinkState) -> Bool { isUnclear(link, .local, .group, .remote) }
+
   // MARK: Ports
 
   private mutating func attachPorts(_ memberships: [DocumentReader.Membership]) {
@@ -60,7 +74,8 @@ public struct DocumentCompiler {
       var port = state.links[name] ?? LinkState(name: name, kind: nil, owner: .others)
       if let other = port.bridge {
         fault(
-          membership.source, "\(name) is a port of two bridges, \(other) and \(membership.bridge)",
+          membership.source,
+          "\(name) is a port of two bridges, \(other) and \(membership.bridge): leave it out of one",
           port.portSource, "first named here")
         continue
       }
@@ -107,10 +122,11 @@ public struct DocumentCompiler {
         )
       }
     } else {
-      if specific[.vni] == nil {
+      if specific[.vni] == nil, !isUnclear(link, .vni, .external) {
         fault(link.source, "vxlan \(name): `vni` is missing, the network's number from 1 to 16777215")
       }
-      for attribute in [Attribute.vniFilter, .genericProtocol] where specific.isTrue(attribute) {
+      for attribute in [Attribute.vniFilter, .genericProtocol]
+      where specific.isTrue(attribute) && !isUnclear(link, .external) {
         fault(
           specific.position(of: attribute), "vxlan \(name): `\(attribute.key)` needs `external: true` as well"
         )
@@ -135,7 +151,8 @@ public struct DocumentCompiler {
         "vxlan \(name): `group` and `remote` are the same thing for Linux, the default destination: give one of the two",
         specific.position(of: .group), "`group` is here")
     }
-    if specific[.group] != nil, specific[.device] == nil {
+    let lacksDevice = specific[.device] == nil && !isUnclear(link, .device)
+    if specific[.group] != nil, lacksDevice {
       fault(
         specific.position(of: .group),
         "vxlan \(name): a multicast `group` needs `device`, the underlay device")
@@ -144,20 +161,22 @@ public struct DocumentCompiler {
       fault(specific.position(of: .device), "vxlan \(name): a device cannot be its own underlay")
     }
     let family = link.underlayFamily
+    let isFamilyUnclear = isFamilyUnclear(link)
     for attribute in [Attribute.local, .group, .remote] {
       guard let address = specific.address(attribute) else { continue }
-      if address.family != family {
+      if address.family != family, !isFamilyUnclear {
         fault(
           specific.position(of: attribute),
           "vxlan \(name): `\(attribute.key)` is an \(address.family.name) address, but the device is \(family.name) by its other addresses"
         )
       }
-      if address.isIPv6LinkLocal, specific[.device] == nil {
+      if address.isIPv6LinkLocal, lacksDevice {
         fault(
           specific.position(of: attribute),
           "vxlan \(name): the link-local address \(address) needs `device`, the underlay device")
       }
     }
+    guard !isFamilyUnclear else { return }
     if let label = specific.number(.flowLabel), label != 0, family == .v4 {
       fault(
         specific.position(of: .flowLabel),
@@ -166,17 +185,17 @@ public struct DocumentCompiler {
     for entry in link.fdb ?? [] where entry.vtep.family != family {
       let reason =
         specific[.local] == nil && specific[.remote] == nil && specific[.group] == nil
-        ? "is \(family.name) because it has no `local` address" : "is \(family.name)"
+        ? "is \(family.name) because it has no `local` address: give it an \(entry.vtep.family.name) one"
+        : "is \(family.name): Linux takes one family for each device"
       fault(
         entry.source,
-        "vxlan \(name): \(entry.vtep) is an \(entry.vtep.family.name) address, but the device \(reason): Linux takes one family for each device"
-      )
+        "vxlan \(name): \(entry.vtep) is an \(entry.vtep.family.name) address, but the device \(reason)")
     }
   }
 
   /// The kernel leaves the device's own port and VNI out of its entries, and so does weft.
   private mutating func normalise(_ link: LinkState, _ specific: AttributeSet) {
-    guard let entries = link.fdb else { return }
+    guard let entries = link.fdb, !isUnclear(link, .vni, .port) else { return }
     let complete = specific.withDefaults()
     let vni = complete.number(.vni) ?? 0
     let port = UInt16(truncatingIfNeeded: complete.number(.port) ?? 0)
@@ -187,8 +206,10 @@ public struct DocumentCompiler {
         port: entry.port == port ? 0 : entry.port, via: entry.via, origin: entry.origin, source: entry.source)
     }.sorted(by: FDBEntry.precedes)
     for (first, second) in zip(normal, normal.dropFirst()) where first.hasSameIdentity(as: second) {
+      let what = first.mac.holdsDestinationList ? second.destinationText : "\(second.mac)"
       fault(
-        max(first.source, second.source), "vxlan \(link.name): \(second.destinationText) is given twice",
+        max(first.source, second.source),
+        "vxlan \(link.name): \(what) is given twice: without `vni` and `port` the device's own are meant",
         min(first.source, second.source), "first given here")
     }
     state.links[link.name]?.fdb = normal
@@ -196,7 +217,7 @@ public struct DocumentCompiler {
 
   /// As far as the documents alone tell; the host's own MTUs are looked at when there is a host.
   private mutating func checkMTU(_ link: LinkState) {
-    guard let mtu = link.base.number(.mtu), link.specific?.link(.device) != nil,
+    guard !isFamilyUnclear(link), let mtu = link.base.number(.mtu), link.specific?.link(.device) != nil,
       let limit = UnderlayMTU(of: link, desired: state, observed: HostState()), mtu > limit.mtu
     else { return }
     fault(
@@ -220,7 +241,9 @@ public struct DocumentCompiler {
       guard let specific = link.specific?.withDefaults() else { continue }
       let socket = Socket(port: specific.number(.port) ?? 0, family: link.underlayFamily)
       let isKnown = specific.isTrue(.external) || link.specific?[.vni] != nil
-      if isKnown { bySocket[socket, default: []].append(link) }
+      let isUnclear =
+        isFamilyUnclear(link) || isUnclear(link, .port) || faulty[link.name]?.isDisjoint(with: kinds) == false
+      if isKnown, !isUnclear { bySocket[socket, default: []].append(link) }
     }
     for (socket, links) in bySocket {
       var byVNI: [UInt32: LinkState] = [:]
@@ -238,7 +261,7 @@ public struct DocumentCompiler {
         if let differing {
           fault(
             link.source,
-            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(differing)`: Linux cannot open it for both: give one another `port`",
+            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(differing)`: Linux cannot open it for both: give one of them another `port`",
             first.source, "\(first.name) is here")
         } else if specific.isTrue(.external), !specific.isTrue(.vniFilter) {
           fault(
@@ -249,7 +272,7 @@ public struct DocumentCompiler {
           if let twin = byVNI[vni] {
             fault(
               specific.position(of: .vni),
-              "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one another `vni` or `port`",
+              "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one of them another `vni` or `port`",
               twin.specific?.position(of: .vni) ?? twin.source, "\(twin.name) has it here")
           } else {
             byVNI[vni] = link

@@ -7,8 +7,8 @@ struct DocumentReader {
   /// What one object of a document says, with the place of each key.
   struct Declaration {
     var link: LinkState
-    /// Of the keys that are no attributes of a table.
-    var keys: [String: SourcePosition] = [:]
+    /// The keys that are there but at fault: what follows from their absence is no fault of its own.
+    var faulty: Set<String> = []
   }
 
   /// A bridge's claim to a port.
@@ -26,6 +26,9 @@ struct DocumentReader {
 
   /// The one version of the format that there is.
   static let version: UInt32 = 1
+
+  /// A file with more faults than this is no document that somebody wrote: the rest of it is not read.
+  static let faultLimit = 500
 
   mutating func read(_ file: SourceFile, index: Int) {
     do throws(Diagnostic) {
@@ -88,9 +91,9 @@ struct DocumentReader {
         }
       }
       if let other = reader.declarations[name] {
-        reader.diagnostics.append(
+        try reader.report(
           Diagnostic(
-            position: position, message: "\(name) is described twice",
+            position: position, message: "\(name) is described twice: put all of it in one place",
             related: [.init(position: other.link.source, message: "here as a \(other.link.noun)")]))
       } else {
         reader.declarations[name] = declaration
@@ -108,9 +111,7 @@ struct DocumentReader {
 
   private mutating func readVxlan(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
     var link = declaration.link
-    var keys = declaration.keys
-    try readObject(cursor, keys: Self.vxlanKeys) { reader, key, position throws(Diagnostic) in
-      keys[key] = position
+    let faulty = try readObject(cursor, keys: Self.vxlanKeys) { reader, key, _ throws(Diagnostic) in
       switch key {
       case "flood": link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
       case "fdb": link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
@@ -118,32 +119,28 @@ struct DocumentReader {
       }
     }
     link.fdb?.sort(by: FDBEntry.precedes)
-    declaration = Declaration(link: link, keys: keys)
+    declaration = Declaration(link: link, faulty: faulty)
   }
 
   private mutating func readBridge(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic)
   {
     var link = declaration.link
-    var keys = declaration.keys
-    try readObject(cursor, keys: Self.bridgeKeys) { reader, key, position throws(Diagnostic) in
-      keys[key] = position
+    let faulty = try readObject(cursor, keys: Self.bridgeKeys) { reader, key, _ throws(Diagnostic) in
       switch key {
       case "ports": try reader.readPorts(cursor, of: link.name)
       case "fdb": link.bridgeFDB = try reader.readBridgeFDB(cursor)
       default: try reader.readCommon(cursor, key, &link)
       }
     }
-    declaration = Declaration(link: link, keys: keys)
+    declaration = Declaration(link: link, faulty: faulty)
   }
 
   private mutating func readLink(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
     var link = declaration.link
-    var keys = declaration.keys
-    try readObject(cursor, keys: Self.linkKeys) { reader, key, position throws(Diagnostic) in
-      keys[key] = position
+    let faulty = try readObject(cursor, keys: Self.linkKeys) { reader, key, _ throws(Diagnostic) in
       try reader.readCommon(cursor, key, &link)
     }
-    declaration = Declaration(link: link, keys: keys)
+    declaration = Declaration(link: link, faulty: faulty)
   }
 
   /// Attributes of the tables, and the sections that every link may have.
@@ -210,7 +207,7 @@ struct DocumentReader {
     try readList(cursor, key) { reader throws(Diagnostic) in
       if let entry = try reader.readDestination(cursor, mac: mac, key: key) { entries.append(entry) }
     }
-    return unique(entries, merged: []) { "\(key): \($0.destinationText) is given twice" }
+    return try unique(entries, merged: []) { "\(key): \($0.destinationText) is given twice" }
   }
 
   private mutating func readFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
@@ -233,7 +230,7 @@ struct DocumentReader {
       }
       if isMerged { merged += added } else { entries += added }
     }
-    return unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
   }
 
   private static let destinationKeys = ["vtep", "vni", "port", "via"]
@@ -251,6 +248,9 @@ struct DocumentReader {
     case .scalar:
       let scalar = try cursor.readScalar()
       return FDBEntry(mac: mac, vtep: try vtep(scalar, key), source: source ?? scalar.position)
+    case .sequence where mac == .zero:
+      throw Diagnostic(
+        position: next.position, message: "\(key): expected a VTEP, not a list in the list")
     case .sequence:
       throw Diagnostic(
         position: next.position,
@@ -282,6 +282,11 @@ struct DocumentReader {
   }
 
   private func vtep(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> IPAddress {
+    guard !scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position,
+        message: "\(key): the address of the VTEP is missing, such as 192.0.2.12 or 2001:db8::12")
+    }
     let address = try ValueParser.address(scalar, key)
     guard !address.isUnspecified else {
       throw Diagnostic(position: scalar.position, message: "\(key): \(address) is no address of a VTEP")
@@ -315,7 +320,7 @@ struct DocumentReader {
       let entry = BridgeFDBEntry(mac: mac, port: port, source: position)
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
-    return unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
   }
 
   private mutating func readNeighbours(_ cursor: YAMLCursor) throws(Diagnostic) -> [Neighbour] {
@@ -333,7 +338,7 @@ struct DocumentReader {
       let entry = Neighbour(address: address, mac: mac, source: position)
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
-    return unique(entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+    return try unique(entries, merged: merged) { "neighbours: \($0.address) is given twice" }
   }
 
   private mutating func readAddresses(_ cursor: YAMLCursor) throws(Diagnostic) -> [InterfaceAddress] {
@@ -344,13 +349,13 @@ struct DocumentReader {
       entries.append(
         InterfaceAddress(prefix: try ValueParser.prefix(scalar, "addresses"), source: scalar.position))
     }
-    return unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
+    return try unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
   }
 
   /// Sorts, reports what is given twice, and takes from merge keys what is not given otherwise.
   private mutating func unique<Entry: TableEntry>(
     _ entries: [Entry], merged: [Entry], _ message: (Entry) -> String
-  ) -> [Entry] {
+  ) throws(Diagnostic) -> [Entry] {
     func isBefore(_ a: Entry, _ b: Entry) -> Bool {
       if Entry.precedes(a, b) { return true }
       return a.hasSameIdentity(as: b) && a.source < b.source
@@ -359,7 +364,7 @@ struct DocumentReader {
     result.reserveCapacity(entries.count + merged.count)
     for entry in entries.sorted(by: isBefore) {
       if let first = result.last, first.hasSameIdentity(as: entry) {
-        diagnostics.append(
+        try report(
           Diagnostic(
             position: entry.source, message: message(entry),
             related: [.init(position: first.source, message: "first given here")]))
@@ -384,25 +389,31 @@ struct DocumentReader {
 
 extension DocumentReader {
   /// A mapping whose keys are known. A fault in one value is noted, and the next key is read.
+  ///
+  /// - Returns: the keys that are at fault, also by a name that was likely meant to be them.
+  @discardableResult
   private mutating func readObject(
     _ cursor: YAMLCursor, keys: [String],
     _ body: (inout DocumentReader, _ key: String, SourcePosition) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) {
+  ) throws(Diagnostic) -> Set<String> {
     var seen: [String: SourcePosition] = [:]
+    var faulty: Set<String> = []
     try cursor.readMapping { key, isMerged throws(Diagnostic) in
       let name = key.text
       let position = key.position
       guard keys.contains(name) else {
-        let suggestion = nearest(to: name, among: keys).map { ": did you mean `\($0)`?" }
+        let meant = nearest(to: name, among: keys)
+        if let meant { faulty.insert(meant) }
+        let suggestion = meant.map { ": did you mean `\($0)`?" }
         let known = ": known are " + keys.map { "`\($0)`" }.joined(separator: ", ")
-        report(
+        try report(
           Diagnostic(position: position, message: "unknown key `\(shortened(name))`\(suggestion ?? known)"))
         try cursor.skip()
         return
       }
       if let first = seen[name] {
         if !isMerged {
-          report(
+          try report(
             Diagnostic(
               position: position, message: "`\(name)` is given twice",
               related: [.init(position: first, message: "first given here")]))
@@ -414,9 +425,11 @@ extension DocumentReader {
       do throws(Diagnostic) {
         try body(&self, name, position)
       } catch {
-        report(error)
+        faulty.insert(name)
+        try report(error)
       }
     }
+    return faulty
   }
 
   /// A mapping from names of links.
@@ -438,7 +451,7 @@ extension DocumentReader {
         seen[name] = position
         try body(&self, name, position)
       } catch {
-        report(error)
+        try report(error)
       }
     }
   }
@@ -451,7 +464,7 @@ extension DocumentReader {
       do throws(Diagnostic) {
         try body(&self, key, isMerged)
       } catch {
-        report(error)
+        try report(error)
       }
     }
   }
@@ -464,7 +477,7 @@ extension DocumentReader {
       do throws(Diagnostic) {
         try body(&self)
       } catch {
-        report(error)
+        try report(error)
       }
     }
   }
@@ -513,7 +526,12 @@ extension DocumentReader {
       position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
   }
 
-  private mutating func report(_ diagnostic: Diagnostic) {
+  private mutating func report(_ diagnostic: Diagnostic) throws(Diagnostic) {
+    guard diagnostics.count < Self.faultLimit else {
+      throw Diagnostic(
+        position: diagnostic.position,
+        message: "more than \(Self.faultLimit) faults: the rest of this file was not looked at")
+    }
     diagnostics.append(diagnostic)
   }
 

@@ -111,10 +111,12 @@ enum ValueParser {
 
   static func prefix(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> IPPrefix {
     let text = scalar.text
-    if IPAddress(text) != nil {
+    if let address = IPAddress(text) {
+      let length = address.family == .v4 ? 24 : 64
       throw Diagnostic(
         position: scalar.position,
-        message: "\(key): \(shown(scalar)) lacks the length of its network's prefix, such as \(text)/24")
+        message:
+          "\(key): \(shown(scalar)) lacks the length of its network's prefix, such as \(text)/\(length)")
     }
     guard let prefix = IPPrefix(text), !prefix.address.isMulticast, !prefix.address.isUnspecified else {
       throw Diagnostic(
@@ -125,6 +127,10 @@ enum ValueParser {
   }
 
   static func name(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> InterfaceName {
+    guard !scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position, message: "\(key): the name of a link is missing")
+    }
     do {
       return try InterfaceName(validating: scalar.text)
     } catch {

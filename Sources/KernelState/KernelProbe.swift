@@ -36,6 +36,11 @@ public enum KernelProbe {
     for set in found.compactMap(\.self) {
       for (row, attribute) in set.table.rows.enumerated() where set[row] == nil {
         missing.insert(MissingAttribute(table: set.table.name, key: attribute.key))
+        // A kernel without CONFIG_BRIDGE_VLAN_FILTERING tells `vlan-filtering`, but cannot set it.
+        guard let option = attribute.kernelOption else { continue }
+        for other in set.table.rows where other.kernelOption == option {
+          missing.insert(MissingAttribute(table: set.table.name, key: other.key))
+        }
       }
     }
     return missing

@@ -71,12 +71,21 @@ extension Planner {
   /// Whether the kernel knows all that is to change; reports what it does not.
   mutating func reportMissing(_ changes: [AttributeChange], of link: LinkState) -> Bool {
     var isGood = true
-    for change in changes where change.before == nil && change.attribute.absentValue == nil {
+    for change in changes where isMissing(change, in: link) {
       if isPartOfLink(change.attribute) { continue }
       reportMissing(change.attribute, of: link, change.position)
       isGood = false
     }
     return isGood
+  }
+
+  private func isMissing(_ change: AttributeChange, in link: LinkState) -> Bool {
+    if change.before == nil { return change.attribute.absentValue == nil }
+    return [link.specific, link.port].contains { set in
+      guard let table = set?.table, table.index(of: change.attribute.key) == change.row else { return false }
+      return observed.missingAttributes.contains(
+        MissingAttribute(table: table.name, key: change.attribute.key))
+    }
   }
 
   /// The same for a link that is to be made, by what was tried on this kernel.

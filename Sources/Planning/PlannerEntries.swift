@@ -28,8 +28,10 @@ extension Planner {
       var rebuilt = SortedCursor(old ?? [])
       for change in changes {
         var isShown = true
+        var change = change
         if case .create(let entry) = change, let before = rebuilt.find(entry) {
           isShown = !before.hasSameContent(as: entry) || before.origin == .learned
+          if isShown { change = .replace(old: before, new: entry) }
         }
         steps.append(
           Step(

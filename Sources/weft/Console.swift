@@ -37,8 +37,12 @@ enum Console {
 
   static func report(_ diagnostics: [Diagnostic], _ files: [SourceFile]) {
     guard !diagnostics.isEmpty else { return }
-    let text = DiagnosticRenderer(files: files, colour: colours(.error)).render(diagnostics)
+    let shown = Array(diagnostics.prefix(1000))
+    let text = DiagnosticRenderer(files: files, colour: colours(.error)).render(shown)
     write(text.hasSuffix("\n") ? text : text + "\n", .error)
+    if shown.count < diagnostics.count {
+      error("these are the first \(shown.count) of \(diagnostics.count)")
+    }
   }
 
   /// Says why the kernel could not be spoken to, and with which status to end.

@@ -21,6 +21,8 @@ extension StepFailure {
     case .create: "creating \(step.kind.noun) \(step.link)"
     case .delete: "deleting \(step.kind.noun) \(step.link)"
     case .adopt: "taking over \(step.kind.noun) \(step.link)"
+    case .set(_, let changes) where changes.map(\.attribute.key) == ["up"]:
+      "bringing \(changes[0].after == .flag(true) ? "up" : "down") \(step.kind.noun) \(step.link)"
     case .set(_, let changes):
       "setting \(changes.map(\.attribute.key).joined(separator: ", ")) of \(step.kind.noun) \(step.link)"
     case .port(let port):

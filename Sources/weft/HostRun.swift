@@ -74,9 +74,14 @@ struct HostRun {
     case .refused(let failures, let carriedOut, let steps):
       Console.report(
         failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, files)
+      let rest =
+        switch carriedOut {
+        case 0: "no other was carried out"
+        case 1: "1 was carried out and stays; `weft diff` shows what is left"
+        default: "\(carriedOut) were carried out and stay; `weft diff` shows what is left"
+        }
       Console.error(
-        "the kernel refused \(failures.count) of \(steps) steps; \(carriedOut) were carried out and stay; `weft diff` shows what is left"
-      )
+        "the kernel refused \(failures.count) of \(steps) \(steps == 1 ? "step" : "steps"); \(rest)")
       return failures.contains { Console.status(of: $0.error) == ExitStatus.notPermitted }
         ? ExitStatus.notPermitted : ExitStatus.failed
     case .unsettled(let plan):

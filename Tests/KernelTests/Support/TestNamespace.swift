@@ -97,17 +97,11 @@ final class TestNamespace {
     let result = try KernelTests.run(["ip", "netns", "add", name])
     try #require(result.status == 0, "ip netns add needs root: \(result.error)")
     // What the kernel would add by itself, at times of its own.
-    let quiet = [
-      "addr_gen_mode=1", "accept_dad=0", "dad_transmits=0", "router_solicitations=0",
-      "mldv1_unsolicited_report_interval=0",
-    ]
-    for setting in quiet {
-      let parts = setting.split(separator: "=")
-      try run([
-        "sh", "-c",
-        "for d in all default; do echo \(parts[1]) > /proc/sys/net/ipv6/conf/$d/\(parts[0]); done",
-      ])
-    }
+    let settings = "addr_gen_mode=1 accept_dad=0 dad_transmits=0 router_solicitations=0"
+    try run([
+      "sh", "-c",
+      "for d in all default; do for s in \(settings); do echo ${s#*=} > /proc/sys/net/ipv6/conf/$d/${s%=*}; done; done",
+    ])
     try ip("link set lo up")
   }
 
