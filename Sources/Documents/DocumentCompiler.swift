@@ -228,57 +228,49 @@ public struct DocumentCompiler {
 
   // MARK: What VXLAN devices share
 
-  private struct Socket: Hashable {
-    let port: UInt32
-    let family: IPAddress.Family
-  }
-
   /// Linux has one socket for each UDP port and family, and one device for each VNI on it.
   private mutating func checkSharedPorts() {
-    let kinds = ["external", "vni-filter", "generic-protocol", "group-policy", "udp6-zero-checksum-rx"]
-    var bySocket: [Socket: [LinkState]] = [:]
-    for link in state.links.values.sorted(by: { $0.source < $1.source }) where link.kind == .vxlan {
-      guard let specific = link.specific?.withDefaults() else { continue }
-      let socket = Socket(port: specific.number(.port) ?? 0, family: link.underlayFamily)
-      let isKnown = specific.isTrue(.external) || link.specific?[.vni] != nil
-      let isUnclear =
-        isFamilyUnclear(link) || isUnclear(link, .port) || faulty[link.name]?.isDisjoint(with: kinds) == false
-      if isKnown, !isUnclear { bySocket[socket, default: []].append(link) }
+    var bySocket: [VxlanSocket: [LinkState]] = [:]
+    for link in state.links.values.sorted(by: { $0.source < $1.source }) {
+      guard let socket = VxlanSocket(link), !isSocketUnclear(link) else { continue }
+      bySocket[socket, default: []].append(link)
     }
     for (socket, links) in bySocket {
       var byVNI: [UInt32: LinkState] = [:]
       for link in links {
-        guard let specific = link.specific?.withDefaults(), let first = links.first, first.name != link.name,
-          let other = first.specific?.withDefaults()
-        else {
-          if let vni = link.specific?.number(.vni) { byVNI[vni] = link }
-          continue
-        }
-        let differing = kinds.first { key in
-          guard let row = AttributeTable.vxlan.index(of: key) else { return false }
-          return specific[row] != other[row]
-        }
-        if let differing {
+        if let first = links.first, first.name != link.name,
+          let attribute = VxlanSocket.difference(first, link)
+        {
           fault(
             link.source,
-            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(differing)`: Linux cannot open it for both: give one of them another `port`",
+            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(attribute.key)`: Linux cannot open it for both: give one of them another `port`",
             first.source, "\(first.name) is here")
-        } else if specific.isTrue(.external), !specific.isTrue(.vniFilter) {
-          fault(
-            link.source,
-            "vxlan \(link.name) and \(first.name) are both `external` on UDP port \(socket.port): only one can be",
-            first.source, "\(first.name) is here")
-        } else if let vni = specific.number(.vni), vni != 0 {
-          if let twin = byVNI[vni] {
-            fault(
-              specific.position(of: .vni),
-              "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one of them another `vni` or `port`",
-              twin.specific?.position(of: .vni) ?? twin.source, "\(twin.name) has it here")
-          } else {
-            byVNI[vni] = link
-          }
+        } else if let twin = byVNI.updateValue(link, forKey: link.specific?.number(.vni) ?? 0) {
+          checkTwins(link, twin, socket)
         }
       }
+    }
+  }
+
+  private func isSocketUnclear(_ link: LinkState) -> Bool {
+    let isExternal = link.specific?.isTrue(.external) == true
+    return isFamilyUnclear(link) || isUnclear(link, .port) || (!isExternal && link.specific?[.vni] == nil)
+      || VxlanSocket.attributes.contains { isUnclear(link, $0) }
+  }
+
+  /// Two devices of one kind and one VNI on one socket.
+  private mutating func checkTwins(_ link: LinkState, _ twin: LinkState, _ socket: VxlanSocket) {
+    guard let specific = link.specific else { return }
+    if let vni = specific.number(.vni) {
+      fault(
+        specific.position(of: .vni),
+        "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one of them another `vni` or `port`",
+        twin.specific?.position(of: .vni) ?? twin.source, "\(twin.name) has it here")
+    } else if !specific.isTrue(.vniFilter) {
+      fault(
+        link.source,
+        "vxlan \(link.name) and \(twin.name) are both `external` on UDP port \(socket.port): only one can be",
+        twin.source, "\(twin.name) is here")
     }
   }
 }

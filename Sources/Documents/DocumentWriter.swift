@@ -4,6 +4,7 @@ import OverlayModel
 public struct DocumentWriter {
   private let state: HostState
   private let showsAll: Bool
+  private let portsByBridge: [InterfaceName: [LinkState]]
   private var text = "weft: 1\n"
 
   /// - Parameters:
@@ -18,6 +19,7 @@ public struct DocumentWriter {
 
   private init(state: HostState, showsAll: Bool) {
     self.state = state
+    portsByBridge = state.portsByBridge
     self.showsAll = showsAll
   }
 
@@ -28,10 +30,8 @@ public struct DocumentWriter {
     let vxlans = links.filter { $0.kind == .vxlan && isShown($0) }
     let bridges = links.filter { $0.kind == .bridge && isShown($0) }
     let others = links.filter { link in
-      guard !vxlans.contains(where: { $0.name == link.name }),
-        !bridges.contains(where: { $0.name == link.name })
-      else { return false }
-      return showsAll ? true : hasMarkedEntries(link)
+      if link.kind == .vxlan || link.kind == .bridge, isShown(link) { return false }
+      return showsAll || hasMarkedEntries(link)
     }
     section("vxlans", vxlans) { writer, link in writer.writeVxlan(link) }
     section("bridges", bridges) { writer, link in writer.writeBridge(link) }
@@ -92,7 +92,7 @@ public struct DocumentWriter {
 
   private mutating func writeBridge(_ link: LinkState) {
     if let specific = link.specific { writeAttributes(specific, 2) }
-    let ports = state.sortedLinks.filter { $0.bridge == link.name }
+    let ports = portsByBridge[link.name] ?? []
     // Without one of its own a bridge has the smallest MTU and the address of one of its ports.
     let portMTU = ports.compactMap { $0.base.number(.mtu) }.min() ?? 1500
     writeBase(link, shownMTU: portMTU, hidesMAC: ports.contains { $0.base[.mac] == link.base[.mac] })

@@ -88,12 +88,9 @@ public final class NetlinkSocket {
   /// - Throws: ``NetlinkError`` if the socket fails. ENOBUFS means that answers were lost: the
   ///   messages were run, but which of them failed is known only to who looks.
   public func send(_ batch: MessageBatch) throws(NetlinkError) -> [Failure] {
-    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
-    guard !batch.isEmpty else { return [] }
-    let first = takeSequence(UInt32(batch.count))
+    guard !batch.isEmpty || batch.hasOverflowed else { return [] }
+    let first = try transmit(batch)
     let last = first &+ UInt32(batch.count - 1)
-    let sent = batch.seal(from: first) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
-    guard sent >= 0 else { throw .last("sending to the kernel") }
     var failures: [Failure] = []
     while true {
       let datagram = try receive()
@@ -118,10 +115,7 @@ public final class NetlinkSocket {
   ) throws(NetlinkError) -> R? {
     let batch = MessageBatch()
     batch.append(type: type, flags: flags, build: build)
-    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
-    let number = takeSequence(1)
-    let sent = batch.seal(from: number) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
-    guard sent >= 0 else { throw .last("sending to the kernel") }
+    let number = try transmit(batch)
     var result: R?
     while true {
       let datagram = try receive()
@@ -158,10 +152,7 @@ public final class NetlinkSocket {
   ) throws(NetlinkError) -> Bool {
     let batch = MessageBatch()
     batch.append(type: type, flags: Int(NLM_F_DUMP), build: build)
-    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
-    let number = takeSequence(1)
-    let sent = batch.seal(from: number) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
-    guard sent >= 0 else { throw .last("sending to the kernel") }
+    let number = try transmit(batch)
     var isWhole = true
     while true {
       let datagram: UnsafeRawBufferPointer
@@ -201,8 +192,15 @@ public final class NetlinkSocket {
     }
   }
 
-  private func takeSequence(_ count: UInt32) -> UInt32 {
-    defer { sequence &+= count }
-    return sequence
+  /// Numbers the messages of a batch and sends them in one datagram.
+  ///
+  /// - Returns: the number of the first.
+  private func transmit(_ batch: MessageBatch) throws(NetlinkError) -> UInt32 {
+    if batch.hasOverflowed { throw NetlinkError(code: EMSGSIZE, context: "building a netlink message") }
+    let first = sequence
+    sequence &+= UInt32(batch.count)
+    let sent = batch.seal(from: first) { mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
+    guard sent >= 0 else { throw .last("sending to the kernel") }
+    return first
   }
 }

@@ -149,6 +149,15 @@ public struct HostState: Sendable, Equatable {
     self.sources = sources
   }
 
+  /// The ports of each bridge, by name.
+  public var portsByBridge: [InterfaceName: [LinkState]] {
+    var result: [InterfaceName: [LinkState]] = [:]
+    for link in sortedLinks {
+      if let bridge = link.bridge { result[bridge, default: []].append(link) }
+    }
+    return result
+  }
+
   /// The links by name, for work that must come out the same every time.
   public var sortedLinks: [LinkState] { links.values.sorted { $0.name < $1.name } }
 }

@@ -52,6 +52,18 @@ extension Attribute {
     live: false,
     since: KernelRelease(5, 18), iproute2: .negatable("vnifilter"),
     "The device takes only the VNIs that it was told. Needs `external`.")
+  public static let udp6ZeroChecksumRx = Attribute(
+    "udp6-zero-checksum-rx", IFLA_VXLAN_UDP_ZERO_CSUM6_RX, .flag(.u8),
+    default: .value(.flag(false)), live: false, iproute2: .negatable("udp6zerocsumrx"),
+    "Accept packets without UDP checksums over an IPv6 underlay.")
+  public static let groupPolicy = Attribute(
+    "group-policy", IFLA_VXLAN_GBP, .presence, default: .value(.flag(false)), live: false,
+    since: KernelRelease(4, 0), iproute2: .word("gbp"),
+    "Group Policy extension: carry the packet mark in the VXLAN header.")
+  public static let maxAddresses = Attribute(
+    "max-addresses", IFLA_VXLAN_LIMIT, .number(.u32, 0...4_294_967_295),
+    default: .value(.number(0)), live: false, iproute2: .value("maxaddress"),
+    "The largest number of FDB entries; 0 is no limit.")
 }
 
 extension AttributeTable {
@@ -80,10 +92,7 @@ extension AttributeTable {
         "ageing", IFLA_VXLAN_AGEING, .number(.u32, 1...4_294_967_295),
         default: .value(.number(300)), live: true, iproute2: .value("ageing"),
         "How long a learned entry lives, in seconds."),
-      Attribute(
-        "max-addresses", IFLA_VXLAN_LIMIT, .number(.u32, 0...4_294_967_295),
-        default: .value(.number(0)), live: false, iproute2: .value("maxaddress"),
-        "The largest number of FDB entries; 0 is no limit."),
+      .maxAddresses,
       Attribute(
         "udp-checksum", IFLA_VXLAN_UDP_CSUM, .flag(.u8), default: .value(.flag(true)),
         live: false, iproute2: .negatable("udpcsum"), "UDP checksums over an IPv4 underlay."),
@@ -91,10 +100,7 @@ extension AttributeTable {
         "udp6-zero-checksum-tx", IFLA_VXLAN_UDP_ZERO_CSUM6_TX, .flag(.u8),
         default: .value(.flag(false)), live: false, iproute2: .negatable("udp6zerocsumtx"),
         "Send without UDP checksums over an IPv6 underlay."),
-      Attribute(
-        "udp6-zero-checksum-rx", IFLA_VXLAN_UDP_ZERO_CSUM6_RX, .flag(.u8),
-        default: .value(.flag(false)), live: false, iproute2: .negatable("udp6zerocsumrx"),
-        "Accept packets without UDP checksums over an IPv6 underlay."),
+      .udp6ZeroChecksumRx,
       Attribute(
         "proxy", IFLA_VXLAN_PROXY, .flag(.u8), default: .value(.flag(false)), live: false,
         iproute2: .negatable("proxy"), "Answer ARP and ND from the device's own neighbour table."),
@@ -107,10 +113,7 @@ extension AttributeTable {
       Attribute(
         "l3-miss", IFLA_VXLAN_L3MISS, .flag(.u8), default: .value(.flag(false)), live: false,
         iproute2: .negatable("l3miss"), "Notify a program of ARP requests for unknown IP addresses."),
-      Attribute(
-        "group-policy", IFLA_VXLAN_GBP, .presence, default: .value(.flag(false)), live: false,
-        since: KernelRelease(4, 0), iproute2: .word("gbp"),
-        "Group Policy extension: carry the packet mark in the VXLAN header."),
+      .groupPolicy,
       .genericProtocol, .external, .vniFilter,
       Attribute(
         "local-bypass", WEFT_IFLA_VXLAN_LOCALBYPASS, .flag(.u8), default: .value(.flag(true)),

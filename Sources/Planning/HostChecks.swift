@@ -41,6 +41,27 @@ extension Planner {
     return desired.links[name]?.bridge == nil && observed.links[name]?.bridge == bridge
   }
 
+  /// Whether a new VXLAN device can exist beside those of others.
+  mutating func checkClaims(of link: LinkState) -> Bool {
+    guard let conflict = otherClaims.conflict(with: link), let socket = VxlanSocket(link) else { return true }
+    switch conflict {
+    case .network(let other):
+      let network =
+        link.specific?.isTrue(.external) == true
+        ? "is `external` on" : "has the VNI \(link.specific?.number(.vni) ?? 0) on"
+      problem(
+        "vxlan \(link.name): \(other.name), which is not weft's, \(network) UDP port \(socket.port): choose another `vni` or `port`, or delete \(other.name)",
+        link.source)
+    case .socket(let other, let attribute):
+      // As long as one of them is down, the kernel does not mind.
+      guard other.base[.up] == .flag(true), link.base[.up] == .flag(true) else { return true }
+      problem(
+        "vxlan \(link.name): \(other.name), which is not weft's, is up on UDP port \(socket.port) and differs in `\(attribute.key)`: Linux cannot open the port for both: choose another `port`, or delete \(other.name)",
+        link.source)
+    }
+    return false
+  }
+
   /// - Parameters:
   ///   - wanted: as the document says it.
   ///   - complete: with defaults.
@@ -58,7 +79,7 @@ extension Planner {
       }
     }
     guard wanted.kind == .bridge else { return }
-    for port in desired.sortedLinks where port.bridge == wanted.name && port.kind == .vxlan {
+    for port in desiredPorts[wanted.name] ?? [] where port.kind == .vxlan {
       let own = port.base.number(.mtu) ?? UnderlayMTU(of: port, desired: desired, observed: observed)?.mtu
       if let own, own < mtu {
         warn(

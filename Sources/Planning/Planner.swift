@@ -18,6 +18,12 @@ public struct Planner {
   let desired: HostState
   let observed: HostState
   let options: PlanningOptions
+  let desiredPorts: [InterfaceName: [LinkState]]
+  private let observedPorts: [InterfaceName: [LinkState]]
+  /// What the VXLAN devices that are wanted take: what is in their way goes first.
+  private let wantedClaims: VxlanClaims
+  /// What those take that stay whatever is wanted.
+  let otherClaims: VxlanClaims
   var plan: Plan
   /// Links that the plan deletes, makes anew, or moves: with a port go the bridge's entries for it.
   var leaving: Set<InterfaceName> = []
@@ -37,6 +43,14 @@ public struct Planner {
     self.desired = desired
     self.observed = observed
     self.options = options
+    desiredPorts = desired.portsByBridge
+    observedPorts = observed.portsByBridge
+    wantedClaims = VxlanClaims(desired.sortedLinks)
+    otherClaims = VxlanClaims(
+      observed.sortedLinks.filter { link in
+        guard desired.links[link.name]?.kind != .vxlan else { return false }
+        return link.owner == .others || !options.prunes
+      })
     plan = Plan(sources: desired.sources)
   }
 
@@ -134,7 +148,7 @@ public struct Planner {
   }
 
   private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
-    guard reportMissing(inNew: link) else { return }
+    guard reportMissing(inNew: link), checkClaims(of: link) else { return }
     if let old {
       leaving.insert(old.name)
       plan.steps.append(Step(old, .delete(old), phase: .clear, isShown: false, source: link.source))
@@ -260,12 +274,12 @@ public struct Planner {
     func lowest(_ ports: [LinkState]) -> MACAddress? {
       ports.compactMap { if case .mac(let mac) = $0.base[.mac] { mac } else { nil } }.min()
     }
-    let before = observed.links.values.filter { $0.bridge == present.name }
+    let before = observedPorts[present.name] ?? []
     // With another address than its ports the bridge was given one.
     if let automatic = lowest(before), automatic != address { return false }
     var after = before.filter { !leaving.contains($0.name) }
-    for port in desired.links.values
-    where port.bridge == wanted.name && (leaving.contains(port.name) || observed.links[port.name] == nil) {
+    for port in desiredPorts[wanted.name] ?? []
+    where leaving.contains(port.name) || observed.links[port.name] == nil {
       // A new link's address is the kernel's choice.
       guard port.base[.mac] != nil || observed.links[port.name] != nil else { return true }
       after.append(port.base[.mac] != nil ? port : observed.links[port.name] ?? port)
@@ -319,7 +333,7 @@ public struct Planner {
         let change = PortChange(from: bridge, to: nil, attributes: [], sendsMembership: true)
         add(present, .port(change), .clear, isShown: false)
       }
-      let isInTheWay = desired.links.values.contains { standsInTheWay(present, of: $0) }
+      let isInTheWay = wantedClaims.conflict(with: present) != nil
       plan.steps.append(
         Step(present, .delete(present), phase: isInTheWay ? .clear : .remove, source: .none))
       return
@@ -333,19 +347,6 @@ public struct Planner {
     unwanted.neighbours = nil
     unwanted.addresses = nil
     plan.steps += entrySteps(desired: unwanted, present: present)
-  }
-
-  /// Whether the kernel refuses `wanted` as long as `present` exists: one VNI on one port, or
-  /// sockets of different kinds on one port.
-  private func standsInTheWay(_ present: LinkState, of wanted: LinkState) -> Bool {
-    guard let mine = present.specific, let theirs = wanted.specific?.withDefaults(), present.kind == .vxlan,
-      wanted.kind == .vxlan
-    else { return false }
-    guard mine[.port] == theirs[.port], present.underlayFamily == wanted.underlayFamily else { return false }
-    if mine[.vni] == theirs[.vni] { return true }
-    return [Attribute.external, .vniFilter, .genericProtocol].contains {
-      mine.isTrue($0) != theirs.isTrue($0)
-    }
   }
 }
 

@@ -42,7 +42,7 @@ extension Planner {
 
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
-    let isLimited = (link.specific?.number(Self.maxAddresses) ?? 0) != 0
+    let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
     append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) {
       .fdb($0)
     }
@@ -102,8 +102,6 @@ extension Planner {
     guard entry.protocolNumber != 0 else { return "" }
     return " (protocol \(observed.protocolNames[entry.protocolNumber] ?? String(entry.protocolNumber)))"
   }
-
-  static let maxAddresses = AttributeTable.vxlan.rows.first { $0.key == "max-addresses" } ?? .vni
 
   private func fdbDiff(
     _ link: LinkState, _ present: LinkState?, defaultIsReplaced: Bool

@@ -63,6 +63,21 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
+/// What `diff` and `apply` share: which documents, for which namespace, and how.
+struct HostArguments: ParsableArguments {
+  @OptionGroup var documents: DocumentArguments
+  @OptionGroup var namespace: NamespaceOption
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var ownership: OwnershipOptions
+
+  /// Reads the documents; the kernel is not looked at yet.
+  func prepare() throws -> HostRun {
+    let compiled = try documents.compile()
+    return HostRun(
+      namespace: namespace, desired: compiled.state, files: compiled.files, options: ownership.planning)
+  }
+}
+
 struct OwnershipOptions: ParsableArguments {
   @Flag(help: "Take over links of the same name and kind that weft did not create.")
   var adopt = false

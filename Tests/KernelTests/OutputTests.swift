@@ -99,7 +99,8 @@ import Testing
     try host.apply(Self.before)
     let result = try host.weft("diff", "--format", "json", "-", input: Self.after)
     #expect(result.status == 2)
-    let plan = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    let plan = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
     #expect(plan["version"] as? Int == 1)
     #expect(plan["summary"] as? [String: Int] == ["create": 2, "change": 5, "replace": 1, "delete": 3])
     let changes = try #require(plan["changes"] as? [[String: Any]])
@@ -108,7 +109,9 @@ import Testing
       #expect(Set(change.keys) == ["action", "object", "device", "key", "before", "after", "source"])
     }
     func text(_ change: [String: Any]?) throws -> String {
-      String(decoding: try JSONSerialization.data(withJSONObject: change ?? [:], options: .sortedKeys), as: UTF8.self)
+      String(
+        decoding: try JSONSerialization.data(withJSONObject: change ?? [:], options: .sortedKeys),
+        as: UTF8.self)
     }
     #expect(
       try text(changes.first { $0["object"] as? String == "fdb" && $0["action"] as? String == "change" })
@@ -210,7 +213,8 @@ import Testing
       cat "$1/err"
       """
     let result = try run(["bash", "-c", script, "sh", folder.url.path, WeftCommand.path, host.name, document])
-    #expect(result.output == "status 0\nweft: waiting for pid 1 (somebody) since yesterday\n", "\(result.error)")
+    #expect(
+      result.output == "status 0\nweft: waiting for pid 1 (somebody) since yesterday\n", "\(result.error)")
   }
 }
 

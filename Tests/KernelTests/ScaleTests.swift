@@ -17,7 +17,8 @@ import Testing
     for number in 0..<entries {
       text += "      \(mac(number)): \(vtep((number + (number < moved ? 1 : 0)) % vteps))\n"
     }
-    text += "bridges:\n  br0:\n    mac: 02:00:00:ff:ff:ff\n    ports: {vx0: {learning: false, neigh-suppress: true}}\n"
+    text +=
+      "bridges:\n  br0:\n    mac: 02:00:00:ff:ff:ff\n    ports: {vx0: {learning: false, neigh-suppress: true}}\n"
     text += "    neighbours:\n"
     for number in 0..<entries {
       text += "      172.\(16 + number >> 16).\(number >> 8 & 255).\(number & 255): \(mac(number))\n"
@@ -26,7 +27,9 @@ import Testing
   }
 
   /// What /usr/bin/time would tell: the peak of the resident memory, in KiB.
-  private func peak(_ host: TestNamespace, _ arguments: [String]) throws -> (result: CommandResult, kibibytes: Int) {
+  private func peak(_ host: TestNamespace, _ arguments: [String]) throws -> (
+    result: CommandResult, kibibytes: Int
+  ) {
     let script = """
       import os, resource, sys
       status = os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])

@@ -42,7 +42,8 @@ import Testing
     for row in table.rows {
       let since = row.kernelOption.map { "\(row.since), \($0)" } ?? "\(row.since)"
       let change = row.isLive ? "in place" : "replaces the device"
-      text += "| `\(row.key)` | \(values(row)) | \(defaultText(row)) | \(change) | `\(word(row))` | \(since) | "
+      text +=
+        "| `\(row.key)` | \(values(row)) | \(defaultText(row)) | \(change) | `\(word(row))` | \(since) | "
       text += "\(row.summary) |\n"
     }
     return text + "\n"
@@ -57,7 +58,8 @@ import Testing
       return ["\(range.lowerBound)-\(range.upperBound)"].appending(words).joined(separator: ", ")
     case .clock(let range): return "\(range.lowerBound)-\(range.upperBound) (1/100 s)"
     case .portRange: return "LOW-HIGH"
-    case .address(_, let addressClass): return addressClass == .unicast ? "IP address" : "multicast IP address"
+    case .address(_, let addressClass):
+      return addressClass == .unicast ? "IP address" : "multicast IP address"
     case .mac: return "MAC address"
     case .link: return "name of a link"
     case .text(let bytes): return "text, at most \(bytes) bytes"

@@ -8,21 +8,16 @@ struct Apply: ParsableCommand {
       documents say. Needs CAP_NET_ADMIN.
       """)
 
-  @OptionGroup var documents: DocumentArguments
-  @OptionGroup var namespace: NamespaceOption
-  @OptionGroup var output: OutputOptions
-  @OptionGroup var ownership: OwnershipOptions
+  @OptionGroup var arguments: HostArguments
 
   func run() throws {
-    let compiled = try documents.compile()
-    let run = HostRun(
-      namespace: namespace, desired: compiled.state, files: compiled.files, options: ownership.planning)
+    let run = try arguments.prepare()
     var isEmpty = true
     try run.change(command: "apply") { plan in
       isEmpty = plan.isEmpty
-      try output.print(plan)
+      try arguments.output.print(plan)
       return true
     }
-    if !isEmpty, output.format == .text { Console.print("Done and verified.\n") }
+    if !isEmpty, arguments.output.format == .text { Console.print("Done and verified.\n") }
   }
 }
