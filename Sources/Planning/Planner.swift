@@ -79,7 +79,7 @@ public struct Planner {
     case (.create, _): return isBridge ? 0 : 1
     case (.clear, .port): return 0
     case (.remove, _), (.clear, _), (.raise, _): return isBridge ? 2 : 1
-    // A bridge's MTU is pinned after its ports have come, whose MTU it would follow.
+    // A bridge's own MTU is set when its ports have come and gone, whose MTU it would follow.
     case (.configure, .port): return 0
     case (.configure, _): return 1
     default: return 0
@@ -113,7 +113,6 @@ public struct Planner {
           wanted.source)
         return
       }
-      add(wanted, .adopt, .prepare)
     }
     let changes =
       complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
@@ -123,10 +122,25 @@ public struct Planner {
         || (isAddress(change.attribute) && complete.underlayFamily != present.underlayFamily)
     }
     if reasons.isEmpty {
+      if present.owner == .others { add(wanted, .adopt, .prepare) }
       change(present, into: complete, specific: changes)
     } else {
-      create(complete, replacing: present, reasons: reasons)
+      create(keepingWhatIsNotSaid(complete, of: present), replacing: present, reasons: reasons)
     }
+  }
+
+  /// A replacement that differs from the old device only where the document wants it to: its address, and
+  /// its place in a bridge of others, stay.
+  private func keepingWhatIsNotSaid(_ wanted: LinkState, of old: LinkState) -> LinkState {
+    var link = wanted
+    link.base[.mac] = link.base[.mac] ?? old.base[.mac]
+    if link.bridge == nil, let bridge = old.bridge, observed.links[bridge]?.owner == .others,
+      desired.links[bridge]?.owner != .weft
+    {
+      link.bridge = bridge
+      link.port = old.port
+    }
+    return link
   }
 
   private func isAddress(_ attribute: Attribute) -> Bool {
@@ -277,14 +291,14 @@ public struct Planner {
     let before = observedPorts[present.name] ?? []
     // With another address than its ports the bridge was given one.
     if let automatic = lowest(before), automatic != address { return false }
-    var after = before.filter { !leaving.contains($0.name) }
+    if before.contains(where: { leaving.contains($0.name) && $0.base[.mac] == .mac(address) }) { return true }
     for port in desiredPorts[wanted.name] ?? []
     where leaving.contains(port.name) || observed.links[port.name] == nil {
       // A new link's address is the kernel's choice.
-      guard port.base[.mac] != nil || observed.links[port.name] != nil else { return true }
-      after.append(port.base[.mac] != nil ? port : observed.links[port.name] ?? port)
+      guard case .mac(let mac) = port.base[.mac] ?? observed.links[port.name]?.base[.mac] else { return true }
+      if before.isEmpty || mac < address { return true }
     }
-    return lowest(after) != address
+    return false
   }
 
   // MARK: Links of others

@@ -208,6 +208,58 @@ import Testing
     #expect(try !host.json("ip link").contains { $0["ifname"] as? String == "br9" })
   }
 
+  /// A link of others that has to be made anew to fit the document is handed over in the same step.
+  @Test func adoptingMayReplace() throws {
+    let host = try TestNamespace("adopt")
+    try host.ip("link add vx9 type vxlan id 9 dstport 4789 nolearning")
+    let document = "weft: 1\nvxlans: {vx9: {vni: 10}}\n"
+    let adopted = try host.weft("apply", "--adopt", "-", input: document)
+    #expect(adopted.status == 0, "\(adopted.error)")
+    #expect(
+      adopted.output.hasPrefix("-/+ vxlan vx9 (vni: 9 → 10 cannot change in place)\n"), "\(adopted.output)")
+    #expect(try host.weft("diff", "-", input: document).status == 0)
+  }
+
+  /// What the document does not say of a device that is replaced stays as it was.
+  @Test func aReplacementKeepsItsPlaceInAForeignBridge() throws {
+    let host = try TestNamespace("keep")
+    try host.apply("weft: 1\nvxlans: {vx0: {vni: 1}}\n")
+    try host.ip("link add foreign-br type bridge")
+    try host.ip("link set vx0 master foreign-br")
+    try host.ip("link set vx0 type bridge_slave isolated on")
+    let mac = try host.mac("vx0")
+    #expect(try host.weft("diff", "-", input: "weft: 1\nvxlans: {vx0: {vni: 1}}\n").status == 0)
+    try host.apply("weft: 1\nvxlans: {vx0: {vni: 2}}\n")
+    #expect(try host.mac("vx0") == mac)
+    let port = try #require(try host.json("bridge -d link show dev vx0").first)
+    #expect(port["master"] as? String == "foreign-br" && port["isolated"] as? Bool == true)
+  }
+
+  /// The kernel forgets a bridge's neighbours when a port with its address goes; they are put back at once.
+  @Test func neighboursOutliveTheirBridgesAddress() throws {
+    let host = try TestNamespace("lowest")
+    func document(_ vni: Int, _ extra: String = "") -> String {
+      """
+      weft: 1
+      vxlans:
+        vx0: {vni: \(vni), mac: "02:00:00:00:00:01"}
+        vx1: {vni: 7, mac: "02:00:00:00:00:02"}
+      bridges:
+        br0: {ports: {vx0: {}, vx1: {}}, neighbours: {10.0.0.9: "02:00:00:00:00:09"}}
+      """ + extra
+    }
+    try host.apply(document(1))
+    #expect(try host.mac("br0") == "02:00:00:00:00:01")
+    let commands = try host.weft("diff", "--format", "iproute2", "-", input: document(2)).output
+    #expect(
+      commands.contains(
+        "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev br0 nud permanent protocol 119"))
+    let result = try host.run(["sh", "-e"], input: commands)
+    #expect(result.status == 0, "\(result.error)")
+    let rest = try host.weft("diff", "-", input: document(2))
+    #expect(rest.status == 0, "\(rest.output)")
+  }
+
   @Test func withoutPruningNothingUnnamedGoes() throws {
     let host = try Self.plantedHost()
     let result = try host.weft("apply", "--no-prune", "-", input: "weft: 1")

@@ -217,9 +217,3 @@ import Testing
       result.output == "status 0\nweft: waiting for pid 1 (somebody) since yesterday\n", "\(result.error)")
   }
 }
-
-extension TestNamespace {
-  func mac(_ link: String) throws -> String {
-    try #require(try json("ip link show dev \(link)").first?["address"] as? String)
-  }
-}

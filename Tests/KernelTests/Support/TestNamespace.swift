@@ -182,6 +182,11 @@ final class TestNamespace {
     }.mapValues(stable)
   }
 
+  /// The address of a link.
+  func mac(_ link: String) throws -> String {
+    try #require(try json("ip link show dev \(link)").first?["address"] as? String)
+  }
+
   /// Two links, one end of each named as said, the other one with a `p` behind; both are up.
   func addVeth(_ name: String, mtu: Int = 1500) throws {
     try ip("link add \(name) mtu \(mtu) type veth peer name \(name)p mtu \(mtu)")
