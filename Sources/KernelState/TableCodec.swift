@@ -173,7 +173,8 @@ struct TableCodec: Sendable {
     case (.mac, .mac(let mac)): mac.withBytes { writer.put(number, bytes: $0) }
     case (.link, .link(let name)): writer.put(number, index(name))
     case (.link, .unset): writer.put(number, Int32(0))
-    case (.text, .text(let text)): writer.put(number, text)
+    // Without a terminating NUL: the kernel counts it as one of the bytes that an alias may have.
+    case (.text, .text(let text)): Array(text.utf8).withUnsafeBytes { writer.put(number, bytes: $0) }
     case (.text, .unset): writer.put(number, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
     default: break
     }

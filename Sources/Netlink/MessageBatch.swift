@@ -74,6 +74,8 @@ public final class MessageBatch {
     while at < length, let start = buffer.baseAddress {
       let header = (start + at).assumingMemoryBound(to: nlmsghdr.self)
       header.pointee.nlmsg_seq = number
+      // A batch that is sent again with more in it has a last message from before.
+      header.pointee.nlmsg_flags &= ~UInt16(NLM_F_ACK)
       if at == lastMessage { header.pointee.nlmsg_flags |= UInt16(NLM_F_ACK) }
       number &+= 1
       at += netlinkAlign(Int(header.pointee.nlmsg_len))
@@ -98,7 +100,13 @@ public struct MessageWriter {
 
   /// The fixed header of the message's family, such as `ifinfomsg`. Once, before any attribute.
   public mutating func put<Header: BitwiseCopyable>(header value: Header) {
-    guard let place = mnl_nlmsg_put_extra_header(header, MemoryLayout<Header>.size) else { return }
+    // libmnl does not check this one.
+    guard Int(header.pointee.nlmsg_len) + netlinkAlign(MemoryLayout<Header>.size) <= capacity,
+      let place = mnl_nlmsg_put_extra_header(header, MemoryLayout<Header>.size)
+    else {
+      hasOverflowed = true
+      return
+    }
     withUnsafeBytes(of: value) {
       place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count)
     }
@@ -111,7 +119,14 @@ public struct MessageWriter {
         header, capacity, UInt16(truncatingIfNeeded: type), bytes.count,
         bytes.baseAddress ?? UnsafeRawPointer(fallback))
     }
-    if !written { hasOverflowed = true }
+    guard written else {
+      hasOverflowed = true
+      return
+    }
+    // libmnl before 1.0.5 leaves in the padding what the buffer held before.
+    let padding = netlinkAlign(bytes.count) - bytes.count
+    (UnsafeMutableRawPointer(header) + Int(header.pointee.nlmsg_len) - padding)
+      .initializeMemory(as: UInt8.self, repeating: 0, count: padding)
   }
 
   /// A number in host byte order and of the width of its type; give `.bigEndian` where the

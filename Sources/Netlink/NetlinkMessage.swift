@@ -79,8 +79,9 @@ public struct MessageReader: Sequence, IteratorProtocol {
     guard rest.count >= MemoryLayout<nlmsghdr>.size, rest.count <= Int(Int32.max), let base = rest.baseAddress
     else { return nil }
     let header = base.assumingMemoryBound(to: nlmsghdr.self)
-    guard mnl_nlmsg_ok(header, Int32(rest.count)) else { return nil }
     let length = Int(header.pointee.nlmsg_len)
+    // libmnl before 1.0.5 takes a length from 2^31 on for a negative one, and says that it fits.
+    guard mnl_nlmsg_ok(header, Int32(rest.count)), length <= rest.count else { return nil }
     let message = NetlinkMessage(
       type: header.pointee.nlmsg_type, flags: header.pointee.nlmsg_flags,
       sequence: header.pointee.nlmsg_seq,

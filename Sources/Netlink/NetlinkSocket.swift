@@ -93,7 +93,7 @@ public final class NetlinkSocket {
     let last = first &+ UInt32(batch.count - 1)
     var failures: [Failure] = []
     while true {
-      let datagram = try receive()
+      let datagram = try receiveAnswer()
       for message in MessageReader(datagram) where message.type == UInt16(NLMSG_ERROR) {
         let index = message.sequence &- first
         // Answers to an earlier request that was given up are none of ours.
@@ -118,7 +118,7 @@ public final class NetlinkSocket {
     let number = try transmit(batch)
     var result: R?
     while true {
-      let datagram = try receive()
+      let datagram = try receiveAnswer()
       for message in MessageReader(datagram) where message.sequence == number {
         if message.type == UInt16(NLMSG_ERROR) {
           if let error = message.failure() { throw error }
@@ -176,6 +176,24 @@ public final class NetlinkSocket {
         default: read(message)
         }
       }
+    }
+  }
+
+  /// Like `receive`, for requests whose answers are all there when the request has been sent.
+  ///
+  /// A socket that has lost answers gets none until all that it holds has been read: the next
+  /// request would wait for nothing.
+  private func receiveAnswer() throws(NetlinkError) -> UnsafeRawBufferPointer {
+    do {
+      return try receive()
+    } catch {
+      if error.code == ENOBUFS {
+        let descriptor = mnl_socket_get_fd(socket)
+        while recv(descriptor, receiveBuffer.baseAddress, receiveBuffer.count, Int32(MSG_DONTWAIT)) >= 0
+          || errno == ENOBUFS || errno == EINTR
+        {}
+      }
+      throw error
     }
   }
 
