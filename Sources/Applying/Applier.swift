@@ -17,79 +17,168 @@ public struct StepFailure: Sendable {
 
 /// Why an application did not come to its end.
 public enum ApplyError: Error {
-  /// The document does not fit this host; nothing was touched.
+  /// The document does not fit this host.
   case problems([PlanProblem])
   /// The kernel refused these steps.
   ///
   /// `carriedOut` of the plan's `steps` had been carried out before; later ones were not sent.
   case refused([StepFailure], carriedOut: Int, steps: Int)
+  /// Others hold the same objects, or change them again and again.
+  case raced([StepFailure])
   /// What the kernel holds still differs after several attempts: others write to it, or it
   /// accepts what it does not do. The plan says what differs.
   case unsettled(Plan)
+  /// What is left to do disturbs more than is allowed.
+  case tooDisruptive(Plan, allowed: Disruption)
+  case interrupted
 }
 
-/// Makes a host as documents want it: observes, plans, sends, and verifies by observing again.
+/// What came of undoing a change.
+public struct UndoReport {
+  /// What was done for it.
+  public fileprivate(set) var plan: Plan?
+  /// What differs from how it was before; nil if nothing does.
+  public fileprivate(set) var left: Plan?
+  public fileprivate(set) var failures: [StepFailure] = []
+  /// Why it is not known whether anything differs.
+  public fileprivate(set) var error: NetlinkError?
+
+  public var isComplete: Bool { left == nil && error == nil }
+}
+
+/// What a host is to become.
+public enum Goal: Sendable {
+  /// What documents say.
+  case documents(HostState, PlanningOptions)
+  /// What there was before these images, the latest first.
+  case before([HostImage])
+
+  /// The wanted state, and how to plan for it, on a host that is as observed.
+  func resolved(_ observed: HostState) -> (desired: HostState, options: PlanningOptions) {
+    switch self {
+    case .documents(let desired, let options): (desired, options)
+    case .before(let images): HostImage.restoring(images, from: observed)
+    }
+  }
+
+  /// Which links are concerned.
+  var scope: ObservationScope {
+    switch self {
+    case .documents(let desired, _): ObservationScope(.concerning(desired))
+    case .before(let images):
+      ObservationScope(.concerning(HostState(links: images.flatMap { $0.links.map(\.state) })))
+    }
+  }
+}
+
+/// Where batches go to: the kernel, by a socket.
+public protocol BatchSender {
+  /// - Returns: the messages that were refused, in order.
+  func send(_ batch: MessageBatch) throws(NetlinkError) -> [NetlinkSocket.Failure]
+}
+
+extension NetlinkSocket: BatchSender {}
+
+/// Makes a host as it is wanted: observes, plans, sends, and verifies by observing again; and undoes it
+/// all if that fails.
 public final class Applier {
   private let socket: NetlinkSocket
-  private let desired: HostState
-  private let options: PlanningOptions
+  private let sender: any BatchSender
+  private let goal: Goal
   /// Others write to the kernel, too: so often what they disturbed is mended before giving up.
-  private static let attempts = 3
+  private static let corrections = 3
 
   /// What verification found still to be done after the plan, and was done: what others had disturbed.
   public private(set) var corrections: [Plan] = []
+  /// What somebody else keeps adding; it is left as it is.
+  public private(set) var newcomers: Plan?
+  /// What there was before, the latest first: enough to undo all that was sent so far.
+  public private(set) var images: [HostImage] = []
 
   /// Told how many of how many steps are done, for a display.
   public var progress: ((_ done: Int, _ total: Int) -> Void)?
+  /// Given what undoes the change, before the first message and before each that follows a new look at the
+  /// host. What it throws ends the change.
+  public var record: (([HostImage]) throws -> Void)?
+  /// Asked between batches whether to give up.
+  public var isInterrupted: () -> Bool = { false }
+  /// What the change may do to traffic.
+  public var allowedDisruption = Disruption.removes
 
-  public init(_ socket: NetlinkSocket, desired: HostState, options: PlanningOptions) {
+  /// - Parameter sender: where batches go to, if not to the socket itself.
+  public init(_ socket: NetlinkSocket, goal: Goal, sender: (any BatchSender)? = nil) {
     self.socket = socket
-    self.desired = desired
-    self.options = options
+    self.sender = sender ?? socket
+    self.goal = goal
   }
 
   /// What there is, and what would have to be done. Alters nothing.
   public func plan() throws(NetlinkError) -> (observed: HostState, plan: Plan) {
-    var observed = try HostObserver(socket).observe(ObservationScope(.concerning(desired)))
+    var observed = try HostObserver(socket).observe(goal.scope)
+    let (desired, options) = goal.resolved(observed)
     var plan = Planner.plan(desired: desired, observed: observed, options: options)
-    if plan.needsProbe, let missing = try KernelProbe.missingAttributes(), !missing.isEmpty {
+    if case .documents = goal, plan.needsProbe, let missing = try KernelProbe.missingAttributes(),
+      !missing.isEmpty
+    {
       observed.missingAttributes = missing
       plan = Planner.plan(desired: desired, observed: observed, options: options)
     }
     return (observed, plan)
   }
 
-  /// Carries out a plan and verifies it.
+  // MARK: There
+
+  /// Carries out a plan and verifies it; the caller undoes it if that fails.
   ///
-  /// - Throws: ``ApplyError``, or ``NetlinkError`` if the socket fails.
+  /// - Throws: ``ApplyError``; ``NetlinkError`` if the socket fails; what ``record`` throws.
   public func apply(_ first: Plan, observed: HostState) throws {
     guard first.problems.isEmpty else { throw ApplyError.problems(first.problems) }
-    var plan = first
-    var observed = observed
-    for _ in 0..<Self.attempts {
+    let first = (plan: first, observed: observed)
+    var (plan, observed) = first
+    for round in 0...Self.corrections {
       guard !plan.isEmpty else { return }
-      try send(plan, observed)
+      guard plan.disruption <= allowedDisruption else {
+        throw ApplyError.tooDisruptive(plan, allowed: allowedDisruption)
+      }
+      if isInterrupted() { throw ApplyError.interrupted }
+      images.insert(HostImage(before: plan, observed), at: 0)
+      try record?(images)
+      do {
+        try send(plan, observed)
+      } catch ApplyError.refused(let failures, _, _) where failures.allSatisfy(\.isRace) {
+        guard round < Self.corrections else { throw ApplyError.raced(failures) }
+      } catch let error as NetlinkError where error.isUncertain && round < Self.corrections {
+        // What was sent was carried out, but what came of it is to be seen only by looking.
+      }
       (observed, plan) = try self.plan()
       guard plan.problems.isEmpty else { throw ApplyError.problems(plan.problems) }
       if !plan.isEmpty { corrections.append(plan) }
     }
-    guard plan.isEmpty else { throw ApplyError.unsettled(plan) }
+    guard !plan.isEmpty else { return }
+    guard plan.onlyRemovesWhatIsNew(since: first.observed) else { throw ApplyError.unsettled(plan) }
+    corrections.removeLast()
+    newcomers = plan
   }
 
   private func send(_ plan: Plan, _ observed: HostState) throws {
+    let monitor = try LinkMonitor(socket, observed, plan)
     var encoder = RequestEncoder(observed: observed)
     let batch = MessageBatch()
     var phase = Phase.clear
     var done = 0
     func flush(_ upTo: Int) throws {
       guard !batch.isEmpty else { return }
-      let refused = try socket.send(batch).filter { !isAsGoodAsDone($0, plan) }
-      let failures = refused.map { StepFailure(step: plan.steps[Int($0.tag)], error: $0.error) }
-      let sent = Set(batch.tags).count
+      if isInterrupted() { throw ApplyError.interrupted }
+      // Numbers of links may be given again: nothing is sent to one that has become another link.
+      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
+      let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
+      let sent = Set(batch.tags)
       batch.removeAll()
-      guard failures.isEmpty else {
+      for tag in sent { monitor.note(plan.steps[Int(tag)], encoder) }
+      guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count
-        throw ApplyError.refused(failures, carriedOut: done + sent - failed, steps: plan.steps.count)
+        throw ApplyError.refused(
+          plan.causes(of: refused), carriedOut: done + sent.count - failed, steps: plan.steps.count)
       }
       done = upTo
       progress?(done, plan.steps.count)
@@ -105,13 +194,97 @@ public final class Applier {
     try flush(plan.steps.count)
   }
 
-  private func isAsGoodAsDone(_ failure: NetlinkSocket.Failure, _ plan: Plan) -> Bool {
-    plan.steps[Int(failure.tag)].isDeletion
-      && [ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL].contains(failure.error.code)
+  // MARK: And back
+
+  /// Brings back what there was before this applier's first message, as far as that can be done.
+  public func undo() -> UndoReport { Applier(socket, goal: .before(images), sender: sender).restore() }
+
+  /// Works towards the goal whatever fails on the way, and says what is left.
+  public func restore() -> UndoReport {
+    var report = UndoReport()
+    do {
+      for _ in 0...Self.corrections {
+        let (observed, plan) = try self.plan()
+        guard !plan.isEmpty else {
+          report.left = nil
+          return report
+        }
+        report.left = plan
+        report.failures = []
+        var encoder = RequestEncoder(observed: observed)
+        let batch = MessageBatch()
+        func flush() throws(NetlinkError) {
+          let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
+          batch.removeAll()
+          report.failures += plan.causes(of: refused)
+        }
+        for (index, step) in plan.steps.enumerated() {
+          if batch.isFull { try flush() }
+          step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
+        }
+        try flush()
+        report.plan = report.plan ?? plan
+      }
+      let rest = try self.plan().plan
+      report.left = rest.isEmpty ? nil : rest
+    } catch {
+      report.error = error
+    }
+    return report
   }
 }
 
+extension StepFailure {
+  /// Whether it may come of what others did since the kernel was looked at.
+  fileprivate var isRace: Bool {
+    // EBUSY: the number that was meant for a new link has been given to another one.
+    if case .create = step.operation, error.code == EBUSY { return true }
+    return [EEXIST, ENOENT, ENODEV, ESRCH].contains(error.code)
+  }
+}
+
+extension NetlinkError {
+  /// Whether messages may have been carried out although the call failed.
+  fileprivate var isUncertain: Bool { code == ENOBUFS || code == ETIMEDOUT }
+}
+
 extension Plan {
+  fileprivate func isAsGoodAsDone(_ failure: NetlinkSocket.Failure) -> Bool {
+    steps[Int(failure.tag)].isDeletion
+      && [ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL].contains(failure.error.code)
+  }
+
+  /// Without the failures that follow from others: what is to be done with a link that could not be made.
+  fileprivate func causes(of refused: [NetlinkSocket.Failure]) -> [StepFailure] {
+    var missing: Set<InterfaceName> = []
+    var result: [StepFailure] = []
+    for failure in refused {
+      let step = steps[Int(failure.tag)]
+      if missing.contains(step.link) { continue }
+      if case .create = step.operation { missing.insert(step.link) }
+      result.append(StepFailure(step: step, error: failure.error))
+    }
+    return result
+  }
+
+  /// Whether all that is left is to delete entries that were not there when the change began: all that was
+  /// wanted is done, and somebody else goes on writing.
+  fileprivate func onlyRemovesWhatIsNew(since before: HostState) -> Bool {
+    steps.allSatisfy { step in
+      let link = before.links[step.link]
+      func isNew<Entry: TableEntry>(_ entry: Entry, _ table: [Entry]?) -> Bool {
+        table?.contains { $0 == entry } != true
+      }
+      return switch step.operation {
+      case .fdb(.delete(let entry)): isNew(entry, link?.fdb)
+      case .bridgeFDB(.delete(let entry)): isNew(entry, link?.bridgeFDB)
+      case .neighbour(.delete(let entry)): isNew(entry, link?.neighbours)
+      case .address(.delete(let entry)): isNew(entry, link?.addresses)
+      default: false
+      }
+    }
+  }
+
   /// Whether the plan makes something with attributes that a kernel may lack without saying so.
   var needsProbe: Bool {
     steps.contains { step in

@@ -1,5 +1,3 @@
-import Netlink
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,36 +6,29 @@ import Netlink
 
 /// Keeps two runs from changing one namespace at the same time.
 ///
-/// A file under /run/weft for each namespace, locked with flock(2), so that a process that
-/// dies cannot hold it. It says who holds it and since when.
+/// A file for each namespace, locked with flock(2), so that a process that dies cannot hold it.
+/// It says who holds it and since when.
 public final class HostLock {
-  public enum Failure: Error, Equatable {
-    case system(path: String, reason: String)
-  }
-
   /// Who holds a lock, in their own words: `pid 4711 (weft apply) since 2026-11-23 13:00:02 UTC`.
   public typealias Holder = String
 
-  public static let directory = "/run/weft"
   private let descriptor: Int32
 
   /// Takes the lock, waiting if need be.
   ///
-  /// - Parameter waiting: called once with the holder's words, before the wait.
+  /// - Parameters:
+  ///   - namespace: the inode of the namespace.
+  ///   - waiting: called once with the holder's words, before the wait.
   public init(
-    namespace identity: UInt64, holder: Holder, directory: String = HostLock.directory,
-    waiting: (Holder) -> Void
-  ) throws(Failure) {
-    if mkdir(directory, 0o700) != 0, errno != EEXIST { throw .last(directory) }
-    let path = "\(directory)/netns-\(identity).lock"
-    // No link that somebody planted is followed.
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw .last(path) }
+    _ directory: StateDirectory, namespace identity: UInt64, holder: Holder, waiting: (Holder) -> Void
+  ) throws(StateDirectory.Failure) {
+    let name = Self.name(identity)
+    descriptor = try directory.openFile(name, O_RDWR | O_CREAT)
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      guard errno == EWOULDBLOCK else { throw closing(path) }
+      guard errno == EWOULDBLOCK else { throw .last("\(directory.path)/\(name)") }
       waiting(Self.read(descriptor))
       while flock(descriptor, LOCK_EX) != 0 {
-        guard errno == EINTR else { throw closing(path) }
+        guard errno == EINTR else { throw .last("\(directory.path)/\(name)") }
       }
     }
     ftruncate(descriptor, 0)
@@ -47,17 +38,19 @@ public final class HostLock {
 
   deinit { close(descriptor) }
 
-  private func closing(_ path: String) -> Failure { .last(path) }
+  /// Who holds the lock at this moment; nil if nobody does.
+  public static func holder(_ directory: StateDirectory, namespace identity: UInt64) -> Holder? {
+    guard let file = try? directory.openFile(name(identity), O_RDONLY) else { return nil }
+    defer { close(file) }
+    guard flock(file, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
+    return read(file)
+  }
+
+  private static func name(_ identity: UInt64) -> String { "netns-\(identity).lock" }
 
   private static func read(_ descriptor: Int32) -> Holder {
     var bytes = [UInt8](repeating: 0, count: 256)
     let count = pread(descriptor, &bytes, bytes.count, 0)
     return count > 0 ? String(decoding: bytes[0..<count], as: UTF8.self) : "another process"
-  }
-}
-
-extension HostLock.Failure {
-  fileprivate static func last(_ path: String) -> Self {
-    .system(path: path, reason: String(cString: strerror(errno)))
   }
 }

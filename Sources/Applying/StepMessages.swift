@@ -9,7 +9,7 @@ extension Step {
     switch operation {
     case .create(let creation): encoder.create(creation.state, into: batch, tag: tag)
     case .delete: encoder.delete(link, into: batch, tag: tag)
-    case .adopt: encoder.adopt(link, into: batch, tag: tag)
+    case .group(_, let group): encoder.setGroup(of: link, to: group, into: batch, tag: tag)
     case .set(let table, let changes):
       encoder.set(table, changes, of: link, kind: kind, into: batch, tag: tag)
     case .port(let port):
@@ -23,6 +23,11 @@ extension Step {
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
       encoder.put(entry, into: batch, tag: tag)
     case .bridgeFDB(.delete(let entry)): encoder.delete(entry, into: batch, tag: tag)
+    case .neighbour(.replace(let old, let entry))
+    where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
+      // The kernel never takes a protocol number away from an entry.
+      encoder.delete(old, on: link, into: batch, tag: tag)
+      encoder.put(entry, on: link, into: batch, tag: tag)
     case .neighbour(.create(let entry)), .neighbour(.replace(_, let entry)):
       encoder.put(entry, on: link, into: batch, tag: tag)
     case .neighbour(.delete(let entry)): encoder.delete(entry, on: link, into: batch, tag: tag)

@@ -37,9 +37,10 @@ public struct HostObserver {
       byIndex[index]?.addresses = (addresses[index] ?? []).sorted(by: InterfaceAddress.precedes)
     }
     var state = HostState(links: Array(byIndex.values))
-    for entry in neighbours.values.joined() where entry.origin == .daemon && entry.protocolNumber != 0 {
-      if state.protocolNames[entry.protocolNumber] == nil {
-        state.protocolNames[entry.protocolNumber] = ProtocolNames.name(of: entry.protocolNumber)
+    for entry in neighbours.values.joined() where entry.origin == .daemon {
+      let number = entry.marks.protocolNumber
+      if number != 0, state.protocolNames[number] == nil {
+        state.protocolNames[number] = ProtocolNames.name(of: number)
       }
     }
     if case .concerning(let desired) = scope.tables {
@@ -62,7 +63,12 @@ public struct HostObserver {
     var filters: [FDBObserver.Filter] = []
     var covered: Set<InterfaceName> = []
     let wanted = links.values.filter { wantsTables($0, scope) }.sorted { $0.index < $1.index }
-    for link in wanted where link.kind == .bridge && wantsBridgeFDB(link, scope) {
+    // With a port go the entries that its bridge has for it: they are read whosever the bridge is.
+    let bridges = Set(wanted.compactMap(\.bridge))
+    let readers = links.values.filter {
+      $0.kind == .bridge && (bridges.contains($0.name) || wantsTables($0, scope))
+    }
+    for link in readers.sorted(by: { $0.index < $1.index }) {
       filters.append(.bridge(link.index))
       links[link.index]?.bridgeFDB = []
       covered.insert(link.name)
@@ -88,13 +94,6 @@ public struct HostObserver {
     for (index, entries) in observer.bridge where links[index]?.bridgeFDB != nil {
       links[index]?.bridgeFDB = deduplicated(entries.sorted(by: BridgeFDBEntry.precedes))
     }
-  }
-
-  private func wantsBridgeFDB(_ link: LinkState, _ scope: ObservationScope) -> Bool {
-    guard case .concerning(let desired) = scope.tables, let wanted = desired.links[link.name] else {
-      return true
-    }
-    return wanted.bridgeFDB != nil
   }
 
   /// The kernel walks the FDB without a lock that lasts: an entry may come twice.

@@ -3,7 +3,7 @@ import Netlink
 import OverlayModel
 
 /// Reads the links of a namespace.
-struct LinkObserver {
+public struct LinkObserver {
   /// A link as its message tells it, before the numbers of other links became names.
   private struct RawLink {
     var state: LinkState
@@ -15,7 +15,8 @@ struct LinkObserver {
 
   private var raw: [RawLink] = []
 
-  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [LinkState] {
+  /// The links, without their tables.
+  public static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [LinkState] {
     var observer = LinkObserver()
     try socket.dump(
       type: RTM_GETLINK,
@@ -60,6 +61,7 @@ struct LinkObserver {
     link.state.name = name
     link.state.kind = kind
     link.state.index = header.ifi_index
+    link.state.group = group
     link.state.owner = group == Ownership.linkGroup ? .weft : .others
     link.state.base[.up] = .flag(header.ifi_flags & UInt32(IFF_UP) != 0)
     if link.state.base[.description] == nil { link.state.base[.description] = .unset }

@@ -33,7 +33,7 @@ public struct RequestEncoder {
       header.ifi_index = number
       writer.put(header: header)
       writer.put(IFLA_IFNAME, link.name.description)
-      writer.put(IFLA_GROUP, Ownership.linkGroup)
+      writer.put(IFLA_GROUP, link.owner == .weft ? Ownership.linkGroup : link.group)
       if let bridge = link.bridge { writer.put(IFLA_MASTER, index(of: bridge)) }
       // Up, the alias, and a bridge's MTU take effect only on a link that exists.
       if case .mac(let mac) = link.base[.mac] { mac.withBytes { writer.put(IFLA_ADDRESS, bytes: $0) } }
@@ -56,9 +56,8 @@ public struct RequestEncoder {
     }
   }
 
-  /// Puts a link into weft's link group.
-  public func adopt(_ link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
-    change(link, into: batch, tag: tag) { $0.put(IFLA_GROUP, Ownership.linkGroup) }
+  public func setGroup(of link: InterfaceName, to group: UInt32, into batch: MessageBatch, tag: UInt32) {
+    change(link, into: batch, tag: tag) { $0.put(IFLA_GROUP, group) }
   }
 
   /// Into a bridge, out of one, or from one into another.
@@ -132,8 +131,8 @@ public struct RequestEncoder {
     var header = ndmsg()
     header.ndm_family = UInt8(PF_BRIDGE)
     header.ndm_ifindex = index(of: link)
-    header.ndm_state = UInt16(NUD_PERMANENT)
-    header.ndm_flags = UInt8(NTF_SELF)
+    header.ndm_state = entry.marks.state
+    header.ndm_flags = UInt8(NTF_SELF) | entry.marks.flags
     writer.put(header: header)
     entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
     entry.vtep.withBytes { writer.put(NDA_DST, bytes: $0) }
@@ -159,8 +158,8 @@ public struct RequestEncoder {
     var header = ndmsg()
     header.ndm_family = UInt8(PF_BRIDGE)
     header.ndm_ifindex = index(of: entry.port)
-    header.ndm_state = UInt16(NUD_NOARP)
-    header.ndm_flags = UInt8(NTF_MASTER)
+    header.ndm_state = entry.marks.state
+    header.ndm_flags = UInt8(NTF_MASTER) | entry.marks.flags
     writer.put(header: header)
     entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
   }
@@ -171,7 +170,7 @@ public struct RequestEncoder {
     batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
       encode(entry, on: link, into: &writer)
       entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
-      writer.put(NDA_PROTOCOL, Ownership.protocolNumber)
+      if entry.marks.protocolNumber != 0 { writer.put(NDA_PROTOCOL, entry.marks.protocolNumber) }
     }
   }
 
@@ -183,7 +182,8 @@ public struct RequestEncoder {
     var header = ndmsg()
     header.ndm_family = family(entry.address)
     header.ndm_ifindex = index(of: link)
-    header.ndm_state = UInt16(NUD_PERMANENT)
+    header.ndm_state = entry.marks.state
+    header.ndm_flags = entry.marks.flags
     writer.put(header: header)
     entry.address.withBytes { writer.put(NDA_DST, bytes: $0) }
   }
@@ -191,7 +191,16 @@ public struct RequestEncoder {
   public func put(_ entry: InterfaceAddress, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
     batch.append(type: RTM_NEWADDR, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
       encode(entry, on: link, into: &writer)
-      writer.put(IFA_PROTO, Ownership.protocolNumber)
+      let marks = entry.marks
+      if marks.flags != 0 { writer.put(IFA_FLAGS, marks.flags) }
+      if marks.protocolNumber != 0 { writer.put(IFA_PROTO, marks.protocolNumber) }
+      if marks.broadcast != 0 { writer.put(IFA_BROADCAST, marks.broadcast.bigEndian) }
+      if marks.validSeconds != InterfaceAddress.Marks.lasting {
+        var times = ifa_cacheinfo()
+        times.ifa_valid = marks.validSeconds
+        times.ifa_prefered = marks.preferredSeconds
+        withUnsafeBytes(of: times) { writer.put(IFA_CACHEINFO, bytes: $0) }
+      }
     }
   }
 
@@ -204,6 +213,7 @@ public struct RequestEncoder {
     var header = ifaddrmsg()
     header.ifa_family = family(entry.prefix.address)
     header.ifa_prefixlen = entry.prefix.length
+    header.ifa_scope = entry.marks.scope
     header.ifa_index = UInt32(bitPattern: index(of: link))
     writer.put(header: header)
     entry.prefix.address.withBytes {

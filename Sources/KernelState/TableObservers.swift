@@ -59,6 +59,8 @@ struct FDBObserver {
       }
     }
     guard let mac else { return }
+    let marks = EntryMarks(
+      state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_SELF | NTF_MASTER | NTF_OFFLOADED))
     let isExternallyLearned = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0
     let isStatic = Int32(header.ndm_state) & (NUD_PERMANENT | NUD_NOARP) != 0
     if isOwnTable {
@@ -75,7 +77,8 @@ struct FDBObserver {
         isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
       vxlan[header.ndm_ifindex, default: []].append(
         FDBEntry(
-          mac: mac, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName, origin: origin))
+          mac: mac, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName, marks: marks,
+          origin: origin))
     } else if let master, links[master] != nil {
       // Permanent entries of a bridge are addresses of the host itself.
       let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
@@ -83,7 +86,7 @@ struct FDBObserver {
         isPermanent ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
       if origin == .kernel { return }
       bridge[master, default: []].append(
-        BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), origin: origin))
+        BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), marks: marks, origin: origin))
     }
   }
 
@@ -125,8 +128,11 @@ enum NeighbourObserver {
         } else {
           return
         }
+        let marks = EntryMarks(
+          state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_OFFLOADED),
+          protocolNumber: protocolNumber)
         entries[header.ndm_ifindex, default: []].append(
-          Neighbour(address: address, mac: mac, origin: origin, protocolNumber: protocolNumber))
+          Neighbour(address: address, mac: mac, marks: marks, origin: origin))
       })
     return entries
   }
@@ -143,18 +149,29 @@ enum AddressObserver {
         var local: IPAddress?
         var peer: IPAddress?
         var flags = UInt32(header.ifa_flags)
-        var protocolNumber: UInt8 = 0
+        var marks = InterfaceAddress.Marks(scope: header.ifa_scope)
         for attribute in message.attributes(after: ifaddrmsg.self) {
           switch Int(attribute.type) {
           case IFA_LOCAL: local = IPAddress(bytes: attribute.payload)
           case IFA_ADDRESS: peer = IPAddress(bytes: attribute.payload)
           case IFA_FLAGS: flags = attribute.u32 ?? flags
-          case IFA_PROTO: protocolNumber = attribute.u8 ?? 0
+          case IFA_PROTO: marks.protocolNumber = attribute.u8 ?? 0
+          case IFA_BROADCAST: marks.broadcast = attribute.u32.map { UInt32(bigEndian: $0) } ?? 0
+          case IFA_CACHEINFO:
+            guard let times = attribute.value(ifa_cacheinfo.self) else { continue }
+            marks.validSeconds = times.ifa_valid
+            marks.preferredSeconds = times.ifa_prefered
           default: break
           }
         }
         guard let address = local ?? peer, let prefix = IPPrefix(address, length: Int(header.ifa_prefixlen))
         else { return }
+        // The others say what the kernel is doing with it.
+        marks.flags =
+          flags
+          & UInt32(
+            IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
+        let protocolNumber = marks.protocolNumber
         let isPointToPoint = peer != nil && local != nil && peer != local
         let origin: EntryOrigin
         if protocolNumber == Ownership.protocolNumber {
@@ -168,7 +185,7 @@ enum AddressObserver {
           origin = flags & UInt32(IFA_F_PERMANENT) != 0 && !isPointToPoint ? .unmarked : .daemon
         }
         entries[Int32(bitPattern: header.ifa_index), default: []].append(
-          InterfaceAddress(prefix: prefix, origin: origin))
+          InterfaceAddress(prefix: prefix, marks: marks, origin: origin))
       })
     return entries
   }

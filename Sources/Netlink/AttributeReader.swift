@@ -16,6 +16,12 @@ public struct NetlinkAttribute {
   public var u32: UInt32? { payload.count == 4 ? payload.loadUnaligned(as: UInt32.self) : nil }
   public var u64: UInt64? { payload.count == 8 ? payload.loadUnaligned(as: UInt64.self) : nil }
 
+  /// A structure of the kernel's; nil if the payload is shorter. One that is longer comes from a
+  /// newer kernel, which adds at the end.
+  public func value<Structure: BitwiseCopyable>(_: Structure.Type) -> Structure? {
+    payload.count >= MemoryLayout<Structure>.size ? payload.loadUnaligned(as: Structure.self) : nil
+  }
+
   /// Text up to the first NUL; bytes that are not UTF-8 are replaced.
   public var string: String {
     String(decoding: payload.prefix { $0 != 0 }, as: UTF8.self)

@@ -20,6 +20,7 @@ public final class NetlinkSocket {
     public let error: NetlinkError
   }
 
+  private let namespace: NetworkNamespace
   private let socket: OpaquePointer
   private let receiveBuffer: UnsafeMutableRawBufferPointer
   private var sequence: UInt32 = 1
@@ -50,10 +51,62 @@ public final class NetlinkSocket {
       close(descriptor)
       throw error
     }
+    self.namespace = namespace
     self.socket = socket
     receiveBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 8)
     guard mnl_socket_bind(socket, 0, 0) == 0 else { throw .last("binding a netlink socket") }
     configure(descriptor)
+  }
+
+  /// Another socket in the same namespace, which hears what the kernel tells these groups.
+  ///
+  /// - Parameter groups: RTNLGRP_… of linux/rtnetlink.h.
+  /// - Throws: ``NetlinkError``; ESTALE where the namespace's name stands for another one by now.
+  public func sibling(listeningTo groups: [Int32]) throws(NetlinkError) -> NetlinkSocket {
+    let other = try NetlinkSocket(in: namespace)
+    guard other.namespaceCookie == namespaceCookie else {
+      throw NetlinkError(code: ESTALE, context: "opening a second netlink socket")
+    }
+    for var group in groups {
+      let size = socklen_t(MemoryLayout<Int32>.size)
+      guard mnl_socket_setsockopt(other.socket, Int32(NETLINK_ADD_MEMBERSHIP), &group, size) == 0 else {
+        throw .last("listening to the kernel")
+      }
+    }
+    return other
+  }
+
+  /// The number that the kernel gives to the socket's namespace and to no other until the next boot
+  /// (SO_NETNS_COOKIE, since Linux 5.14); 0 where it gives none.
+  public var namespaceCookie: UInt64 {
+    var cookie: UInt64 = 0
+    var size = socklen_t(MemoryLayout<UInt64>.size)
+    let option: Int32 = 71
+    guard getsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, option, &cookie, &size) == 0 else { return 0 }
+    return cookie
+  }
+
+  /// Reads what the kernel has told so far, without waiting for more.
+  ///
+  /// - Returns: false if some of it was lost.
+  public func readPending(_ read: (NetlinkMessage) -> Void) throws(NetlinkError) -> Bool {
+    var isWhole = true
+    while true {
+      let count = recv(
+        mnl_socket_get_fd(socket), receiveBuffer.baseAddress, receiveBuffer.count, Int32(MSG_DONTWAIT))
+      if count >= 0 {
+        for message in MessageReader(UnsafeRawBufferPointer(rebasing: receiveBuffer[0..<count])) {
+          read(message)
+        }
+        continue
+      }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN: return isWhole
+      case ENOBUFS: isWhole = false
+      default: throw .last("reading what the kernel tells")
+      }
+    }
   }
 
   deinit {

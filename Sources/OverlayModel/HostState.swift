@@ -77,6 +77,8 @@ public struct LinkState: Sendable, Equatable {
   public var neighbours: [Neighbour]?
   public var addresses: [InterfaceAddress]?
 
+  /// Observed: the link group (IFLA_GROUP).
+  public var group: UInt32 = 0
   /// Observed: the kernel's number for the link.
   public var index: Int32 = 0
   /// Observed: the master that is not a bridge, a bond say.

@@ -1,3 +1,5 @@
+import CNetlinkRoute
+
 /// Who put an entry into one of the kernel's tables, as far as the kernel can tell.
 public enum EntryOrigin: UInt8, Sendable, BitwiseCopyable {
   /// It carries weft's protocol number, or it comes from a document.
@@ -11,11 +13,39 @@ public enum EntryOrigin: UInt8, Sendable, BitwiseCopyable {
   /// The kernel made it, as a part of the device's configuration.
   case kernel
 
+  /// Whether somebody wrote the entry: what the kernel learns or makes comes and goes by itself.
+  public var isLasting: Bool { self != .learned && self != .kernel }
+
   /// The ownership rule, the same for all tables: what carries weft's mark is weft's, and where
   /// the document describes the table, so is what carries no mark at all.
   public func belongsToWeft(tableIsDescribed: Bool) -> Bool {
     self == .weft || (self == .unmarked && tableIsDescribed)
   }
+}
+
+/// What the kernel keeps with an entry of its neighbour tables beside the addresses, in host byte order
+/// (include/uapi/linux/neighbour.h): no part of what the entry means, but of what it is.
+public struct EntryMarks: Sendable, BitwiseCopyable, Hashable {
+  /// NUD_…: permanent, or noarp.
+  public var state: UInt16
+  /// NTF_…, without those that say in which table the entry is.
+  public var flags: UInt8
+  /// RTPROT_…: the program that wrote it; 0 is none.
+  public var protocolNumber: UInt8
+
+  public init(state: UInt16, flags: UInt8 = 0, protocolNumber: UInt8 = 0) {
+    self.state = state
+    self.flags = flags
+    self.protocolNumber = protocolNumber
+  }
+
+  /// iproute2's `permanent`: weft's entries in a VXLAN device.
+  public static let permanent = EntryMarks(state: UInt16(NUD_PERMANENT))
+  /// iproute2's `static` in a bridge, where a permanent entry would make the address the host's own.
+  public static let staticInBridge = EntryMarks(state: UInt16(NUD_NOARP))
+  /// Weft's neighbours.
+  public static let weftNeighbour = EntryMarks(
+    state: UInt16(NUD_PERMANENT), protocolNumber: Ownership.protocolNumber)
 }
 
 /// An entry of one of the kernel's tables: small, of fixed size, and kept in sorted arrays.
@@ -27,6 +57,8 @@ public protocol TableEntry: Sendable, BitwiseCopyable, Equatable {
   static func precedes(_ a: Self, _ b: Self) -> Bool
   func hasSameIdentity(as other: Self) -> Bool
   func hasSameContent(as other: Self) -> Bool
+  /// Whether the kernel keeps the same with both, down to the marks that documents do not speak of.
+  func isIdentical(to other: Self) -> Bool
   var origin: EntryOrigin { get }
   var source: SourcePosition { get }
 }
@@ -50,18 +82,20 @@ public struct FDBEntry: TableEntry {
   public let port: UInt16
   /// The underlay device to send by; usually none.
   public let via: InterfaceName
+  public let marks: EntryMarks
   public let origin: EntryOrigin
   public let source: SourcePosition
 
   public init(
     mac: MACAddress, vtep: IPAddress, vni: UInt32 = 0, port: UInt16 = 0, via: InterfaceName = .none,
-    origin: EntryOrigin = .weft, source: SourcePosition = .none
+    marks: EntryMarks = .permanent, origin: EntryOrigin = .weft, source: SourcePosition = .none
   ) {
     self.mac = mac
     self.vtep = vtep
     self.vni = vni
     self.port = port
     self.via = via
+    self.marks = marks
     self.origin = origin
     self.source = source
   }
@@ -77,6 +111,11 @@ public struct FDBEntry: TableEntry {
   }
 
   public func hasSameContent(as other: Self) -> Bool { hasSameDestination(as: other) }
+
+  public func isIdentical(to other: Self) -> Bool {
+    // An append rewrites the state of the whole list that it is made to.
+    self == other && (mac.holdsDestinationList || marks == other.marks)
+  }
 
   private func hasSameDestination(as other: Self) -> Bool {
     vtep == other.vtep && vni == other.vni && port == other.port && via == other.via
@@ -96,14 +135,17 @@ public struct FDBEntry: TableEntry {
 public struct BridgeFDBEntry: TableEntry {
   public let mac: MACAddress
   public let port: InterfaceName
+  public let marks: EntryMarks
   public let origin: EntryOrigin
   public let source: SourcePosition
 
   public init(
-    mac: MACAddress, port: InterfaceName, origin: EntryOrigin = .weft, source: SourcePosition = .none
+    mac: MACAddress, port: InterfaceName, marks: EntryMarks = .staticInBridge, origin: EntryOrigin = .weft,
+    source: SourcePosition = .none
   ) {
     self.mac = mac
     self.port = port
+    self.marks = marks
     self.origin = origin
     self.source = source
   }
@@ -111,6 +153,7 @@ public struct BridgeFDBEntry: TableEntry {
   public static func precedes(_ a: Self, _ b: Self) -> Bool { a.mac < b.mac }
   public func hasSameIdentity(as other: Self) -> Bool { mac == other.mac }
   public func hasSameContent(as other: Self) -> Bool { port == other.port }
+  public func isIdentical(to other: Self) -> Bool { self == other && marks == other.marks }
 }
 
 /// A neighbour entry: which MAC address an IP address has on a link.
@@ -119,35 +162,69 @@ public struct BridgeFDBEntry: TableEntry {
 public struct Neighbour: TableEntry {
   public let address: IPAddress
   public let mac: MACAddress
+  public let marks: EntryMarks
   public let origin: EntryOrigin
-  /// The kernel's protocol number for who wrote it (RTPROT_*); 0 is none.
-  public let protocolNumber: UInt8
   public let source: SourcePosition
 
   public init(
-    address: IPAddress, mac: MACAddress, origin: EntryOrigin = .weft, protocolNumber: UInt8 = 0,
+    address: IPAddress, mac: MACAddress, marks: EntryMarks = .weftNeighbour, origin: EntryOrigin = .weft,
     source: SourcePosition = .none
   ) {
     self.address = address
     self.mac = mac
+    self.marks = marks
     self.origin = origin
-    self.protocolNumber = protocolNumber
     self.source = source
   }
 
   public static func precedes(_ a: Self, _ b: Self) -> Bool { a.address < b.address }
   public func hasSameIdentity(as other: Self) -> Bool { address == other.address }
   public func hasSameContent(as other: Self) -> Bool { mac == other.mac }
+  public func isIdentical(to other: Self) -> Bool { self == other && marks == other.marks }
 }
 
 /// An address of a link, with the length of its network's prefix.
 public struct InterfaceAddress: TableEntry {
+  /// What the kernel keeps with an address, in host byte order (include/uapi/linux/if_addr.h).
+  public struct Marks: Sendable, BitwiseCopyable, Hashable, Codable {
+    /// IFA_F_…, those that somebody sets.
+    public var flags: UInt32
+    /// RT_SCOPE_…
+    public var scope: UInt8
+    /// IFAPROT_…: the program that wrote it; 0 is none.
+    public var protocolNumber: UInt8
+    /// The IPv4 broadcast address; 0 is none.
+    public var broadcast: UInt32
+    /// Seconds that are left to it; the largest number is for ever.
+    public var validSeconds: UInt32
+    public var preferredSeconds: UInt32
+
+    public init(
+      flags: UInt32 = 0, scope: UInt8 = 0, protocolNumber: UInt8 = 0, broadcast: UInt32 = 0,
+      validSeconds: UInt32 = .max, preferredSeconds: UInt32 = .max
+    ) {
+      self.flags = flags
+      self.scope = scope
+      self.protocolNumber = protocolNumber
+      self.broadcast = broadcast
+      self.validSeconds = validSeconds
+      self.preferredSeconds = preferredSeconds
+    }
+
+    public static let weft = Marks(protocolNumber: Ownership.protocolNumber)
+    public static let lasting = UInt32.max
+  }
+
   public let prefix: IPPrefix
+  public let marks: Marks
   public let origin: EntryOrigin
   public let source: SourcePosition
 
-  public init(prefix: IPPrefix, origin: EntryOrigin = .weft, source: SourcePosition = .none) {
+  public init(
+    prefix: IPPrefix, marks: Marks = .weft, origin: EntryOrigin = .weft, source: SourcePosition = .none
+  ) {
     self.prefix = prefix
+    self.marks = marks
     self.origin = origin
     self.source = source
   }
@@ -155,4 +232,14 @@ public struct InterfaceAddress: TableEntry {
   public static func precedes(_ a: Self, _ b: Self) -> Bool { a.prefix < b.prefix }
   public func hasSameIdentity(as other: Self) -> Bool { prefix == other.prefix }
   public func hasSameContent(as other: Self) -> Bool { true }
+
+  public func isIdentical(to other: Self) -> Bool {
+    guard self == other else { return false }
+    let (a, b) = (marks, other.marks)
+    // The seconds run.
+    return (a.flags, a.scope, a.protocolNumber, a.broadcast) == (
+      b.flags, b.scope, b.protocolNumber, b.broadcast
+    )
+      && (a.validSeconds == Marks.lasting) == (b.validSeconds == Marks.lasting)
+  }
 }

@@ -59,8 +59,8 @@ extension Step {
     case .create(let creation): return [change(for: creation)]
     case .delete(let state):
       return [change(.delete, state.noun, nil, before: state.summary, after: .none)]
-    case .adopt:
-      return [change(.change, kind.noun, "group", before: .text("not weft's"), after: .text("weft"))]
+    case .group(let old, let new):
+      return [change(.change, kind.noun, "group", before: Self.groupText(old), after: Self.groupText(new))]
     case .set(let table, let attributes):
       let object = table === AttributeTable.bridgePort ? "port" : kind.noun
       return attributes.map { attribute($0, object: object, device: link, key: $0.attribute.key) }
@@ -70,6 +70,10 @@ extension Step {
     case .neighbour(let change): return [entry(change)]
     case .address(let change): return [entry(change)]
     }
+  }
+
+  private static func groupText(_ group: UInt32) -> Change.Value {
+    .text(group == Ownership.linkGroup ? "weft" : "not weft's")
   }
 
   private func change(for creation: LinkCreation) -> Change {

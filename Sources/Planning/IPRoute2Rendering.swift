@@ -1,3 +1,4 @@
+import CNetlinkRoute
 import OverlayModel
 
 /// A plan as iproute2 commands that have the same effect when a shell runs them in order.
@@ -17,7 +18,7 @@ extension Step {
     switch operation {
     case .create(let creation): [creation.state.creationCommand]
     case .delete: ["ip link del dev \(name)"]
-    case .adopt: ["ip link set dev \(name) group \(Ownership.linkGroup)"]
+    case .group(_, let group): ["ip link set dev \(name) group \(group)"]
     case .set(let table, let changes): [command(table, changes)]
     case .port(let port): commands(port)
     case .fdb(let change): [command(change)]
@@ -59,7 +60,7 @@ extension Step {
     switch change {
     case .create(let entry), .replace(_, let entry):
       let verb = entry.mac.holdsDestinationList ? "append" : "replace"
-      return "bridge fdb \(verb) \(entry.mac) dev \(name) \(destination(entry)) self permanent"
+      return "bridge fdb \(verb) \(entry.mac) dev \(name) \(destination(entry)) self \(entry.marks.iproute2)"
     case .delete(let entry):
       return "bridge fdb del \(entry.mac) dev \(name) \(destination(entry)) self"
     }
@@ -76,7 +77,7 @@ extension Step {
   private func command(_ change: EntryChange<BridgeFDBEntry>) -> String {
     switch change {
     case .create(let entry), .replace(_, let entry):
-      "bridge fdb replace \(entry.mac) dev \(quoted(entry.port.description)) master static"
+      "bridge fdb replace \(entry.mac) dev \(quoted(entry.port.description)) master \(entry.marks.iproute2)"
     case .delete(let entry):
       "bridge fdb del \(entry.mac) dev \(quoted(entry.port.description)) master"
     }
@@ -85,7 +86,7 @@ extension Step {
   private func command(_ change: EntryChange<Neighbour>) -> String {
     switch change {
     case .create(let entry), .replace(_, let entry):
-      "ip neigh replace \(entry.address) lladdr \(entry.mac) dev \(name) nud permanent protocol \(Ownership.protocolNumber)"
+      "ip neigh replace \(entry.address) lladdr \(entry.mac) dev \(name) nud \(entry.marks.iproute2Neighbour)"
     case .delete(let entry):
       // Unlike `del` it does not mind if the kernel has dropped the entry already.
       "ip \(entry.address.family == .v4 ? "-4" : "-6") neigh flush to \(entry.address) dev \(name) nud permanent"
@@ -101,9 +102,30 @@ extension Step {
   }
 }
 
+extension EntryMarks {
+  private var isPermanent: Bool { Int32(state) & NUD_PERMANENT != 0 }
+
+  private func flagWords(_ words: [(Int, String)]) -> String {
+    words.map { Int(flags) & $0.0 != 0 ? " \($0.1)" : "" }.joined()
+  }
+
+  /// As `bridge fdb` writes them.
+  fileprivate var iproute2: String {
+    (isPermanent ? "permanent" : "static")
+      + flagWords([(Int(NTF_EXT_LEARNED), "extern_learn"), (Int(NTF_STICKY), "sticky")])
+  }
+
+  /// As `ip neigh` writes them.
+  fileprivate var iproute2Neighbour: String {
+    (isPermanent ? "permanent" : "noarp") + (protocolNumber == 0 ? "" : " protocol \(protocolNumber)")
+      + flagWords([(Int(NTF_EXT_LEARNED), "extern_learn"), (Int(NTF_ROUTER), "router")])
+  }
+}
+
 extension LinkState {
   fileprivate var creationCommand: String {
-    var words = ["ip link add name \(quoted(name.description)) group \(Ownership.linkGroup)"]
+    let group = owner == .weft ? Ownership.linkGroup : self.group
+    var words = ["ip link add name \(quoted(name.description)) group \(group)"]
     if case .mac(let mac) = base[.mac] { words.append("address \(mac)") }
     if kind != .bridge, let mtu = base.number(.mtu) { words.append("mtu \(mtu)") }
     if let bridge { words.append("master \(quoted(bridge.description))") }

@@ -15,7 +15,7 @@ public enum JSONRendering {
     for step in plan.steps {
       for change in step.changes {
         summary.count(change.action)
-        changes.append(JSONChange(change, plan.sources))
+        changes.append(JSONChange(change, step.disruption, plan.sources))
       }
     }
     let document = JSONPlan(
@@ -24,6 +24,7 @@ public enum JSONRendering {
         "create": summary.create, "change": summary.change, "replace": summary.replace,
         "delete": summary.delete,
       ],
+      disruption: plan.disruption,
       notes: plan.notes.map { JSONNote($0, plan.sources) })
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -34,6 +35,7 @@ public enum JSONRendering {
     let version: Int
     let changes: [JSONChange]
     let summary: [String: Int]
+    let disruption: Disruption
     let notes: [JSONNote]
   }
 
@@ -51,14 +53,16 @@ public enum JSONRendering {
 
   private struct JSONChange: Encodable {
     let change: Change
+    let disruption: Disruption
     let source: String?
 
-    init(_ change: Change, _ sources: SourceMap) {
+    init(_ change: Change, _ disruption: Disruption, _ sources: SourceMap) {
       self.change = change
+      self.disruption = disruption
       source = sources.describe(change.source)
     }
 
-    enum Key: String, CodingKey { case action, object, device, key, before, after, source }
+    enum Key: String, CodingKey { case action, object, device, key, before, after, disruption, source }
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: Key.self)
@@ -69,41 +73,25 @@ public enum JSONRendering {
       try container.encode(change.key, forKey: .key)
       try container.encode(JSONValue(change.before), forKey: .before)
       try container.encode(JSONValue(change.after), forKey: .after)
+      try container.encode(disruption, forKey: .disruption)
       try container.encode(source, forKey: .source)
     }
   }
+}
 
-  private enum JSONValue: Encodable {
-    case null
-    case flag(Bool)
-    case number(Int)
-    case text(String)
-    case object([String: JSONValue])
-
-    init(_ value: Change.Value) {
-      switch value {
-      case .none, .scalar(.unset, _): self = .null
-      case .scalar(.flag(let flag), _): self = .flag(flag)
-      case .scalar(let value, let attribute):
-        let text = attribute.text(of: value)
-        self = Int(text).map { .number($0) } ?? .text(text)
-      case .text(let text): self = text == "true" ? .flag(true) : .text(text)
-      case .number(let number): self = .number(number)
-      case .fields(let fields):
-        self = .object(
-          Dictionary(fields.map { ($0, JSONValue($1)) }, uniquingKeysWith: { first, _ in first }))
-      }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      switch self {
-      case .null: try container.encodeNil()
-      case .flag(let flag): try container.encode(flag)
-      case .number(let number): try container.encode(number)
-      case .text(let text): try container.encode(text)
-      case .object(let object): try container.encode(object)
-      }
+extension JSONValue {
+  fileprivate init(_ value: Change.Value) {
+    switch value {
+    case .none, .scalar(.unset, _): self = .null
+    case .scalar(.flag(let flag), _): self = .flag(flag)
+    case .scalar(let value, let attribute):
+      let text = attribute.text(of: value)
+      self = Int(text).map { .number($0) } ?? .text(text)
+    case .text(let text): self = text == "true" ? .flag(true) : .text(text)
+    case .number(let number): self = .number(number)
+    case .fields(let fields):
+      self = .object(
+        Dictionary(fields.map { ($0, JSONValue($1)) }, uniquingKeysWith: { first, _ in first }))
     }
   }
 }

@@ -17,11 +17,13 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
 /// The order in which a plan's steps are carried out. What must not run after a failure of
 /// the one before goes to the kernel only when that has answered.
 public enum Phase: UInt8, Sendable, Comparable, CaseIterable {
-  /// What stands in the way: a device whose VNI another one is to get, and devices that are made anew.
+  /// What stands in the way: a device whose VNI another one is to get.
   case clear
   /// Other people's links, whose MTU bounds that of the devices above them.
   case prepare
   case create
+  /// Devices that are made anew, each with all that belongs to it, before the next one's turn.
+  case replace
   /// Memberships and attributes, while what is new is still down.
   case configure
   case entries
@@ -74,8 +76,8 @@ public struct Step: Sendable {
   public enum Operation: Sendable {
     indirect case create(LinkCreation)
     indirect case delete(LinkState)
-    /// Puts a link into weft's link group.
-    case adopt
+    /// Puts a link into a link group: into weft's, whereby it becomes weft's, or back.
+    case group(from: UInt32, to: UInt32)
     /// Attributes of one table of the link.
     indirect case set(AttributeTable, [AttributeChange])
     indirect case port(PortChange)

@@ -2,15 +2,27 @@ import OverlayModel
 
 /// How a plan is made.
 public struct PlanningOptions: Sendable {
+  /// What the wanted state is.
+  public enum Purpose: Sendable {
+    /// What a document says, with defaults for the rest, and with rules for what is weft's.
+    case document
+    /// What there was before, to the last mark; the links of these names were not there.
+    case restoring(gone: Set<InterfaceName>)
+  }
+
+  public var purpose: Purpose
   /// Links of a wanted name and kind that are not weft's become weft's.
   public var adopts: Bool
   /// What is weft's and in no document is deleted.
   public var prunes: Bool
 
-  public init(adopts: Bool = false, prunes: Bool = true) {
+  public init(adopts: Bool = false, prunes: Bool = true, purpose: Purpose = .document) {
+    self.purpose = purpose
     self.adopts = adopts
     self.prunes = prunes
   }
+
+  var isRestoring: Bool { if case .restoring = purpose { true } else { false } }
 }
 
 /// Compares what is wanted with what is, and says what to do: a pure function.
@@ -27,6 +39,8 @@ public struct Planner {
   var plan: Plan
   /// Links that the plan deletes, makes anew, or moves: with a port go the bridge's entries for it.
   var leaving: Set<InterfaceName> = []
+  /// Ports that are made anew, and whose bridge gets its static entries for them back at once.
+  var putBack: Set<InterfaceName> = []
   /// Bridges whose ports change: the kernel gives them another MTU and address, unless they have
   /// ones of their own, and forgets the neighbours of a link whose address changes.
   private var rewired: Set<InterfaceName> = []
@@ -58,10 +72,8 @@ public struct Planner {
     for link in observed.sortedLinks where desired.links[link.name] == nil { planUnnamed(link) }
     // Bridges last, when it is known which ports leave.
     for link in desired.sortedLinks where link.kind != .bridge {
-      switch link.owner {
-      case .weft: planOwned(link)
-      case .others: planReferenced(link)
-      }
+      let isDescribed = link.owner == .weft || (options.isRestoring && link.kind?.table != nil)
+      if isDescribed { planOwned(link) } else { planReferenced(link) }
     }
     for link in desired.sortedLinks where link.kind == .bridge { planOwned(link) }
     // Within a phase bridges are made first and deleted last, and come up when their ports are up.
@@ -89,9 +101,12 @@ public struct Planner {
   // MARK: Links of weft's
 
   private mutating func planOwned(_ wanted: LinkState) {
-    guard checkReferences(of: wanted) else { return }
-    let complete = completed(wanted)
-    checkMTU(wanted, complete)
+    var complete = wanted
+    if !options.isRestoring {
+      guard checkReferences(of: wanted) else { return }
+      complete = completed(wanted)
+      checkMTU(wanted, complete)
+    }
     guard let present = observed.links[wanted.name] else {
       create(complete, replacing: nil, reasons: [])
       return
@@ -106,7 +121,7 @@ public struct Planner {
       }
       return
     }
-    if present.owner == .others {
+    if present.owner == .others, !options.isRestoring {
       guard options.adopts else {
         problem(
           "\(wanted.noun) \(wanted.name) exists, but weft did not create it: choose another name, or hand it over with --adopt (from then on it is weft's to change and to delete)",
@@ -122,7 +137,7 @@ public struct Planner {
         || (isAddress(change.attribute) && complete.underlayFamily != present.underlayFamily)
     }
     if reasons.isEmpty {
-      if present.owner == .others { add(wanted, .adopt, .prepare) }
+      planGroup(present, wanted)
       change(present, into: complete, specific: changes)
     } else {
       create(keepingWhatIsNotSaid(complete, of: present), replacing: present, reasons: reasons)
@@ -133,6 +148,7 @@ public struct Planner {
   /// its place in a bridge of others, stay.
   private func keepingWhatIsNotSaid(_ wanted: LinkState, of old: LinkState) -> LinkState {
     var link = wanted
+    if options.isRestoring { return link }
     link.base[.mac] = link.base[.mac] ?? old.base[.mac]
     if link.bridge == nil, let bridge = old.bridge, observed.links[bridge]?.owner == .others,
       desired.links[bridge]?.owner != .weft
@@ -141,6 +157,12 @@ public struct Planner {
       link.port = old.port
     }
     return link
+  }
+
+  private mutating func planGroup(_ present: LinkState, _ wanted: LinkState) {
+    let group = wanted.owner == .weft ? Ownership.linkGroup : wanted.group
+    guard group != present.group, wanted.owner == .weft || options.isRestoring else { return }
+    add(wanted, .group(from: present.group, to: group), .prepare)
   }
 
   private func isAddress(_ attribute: Attribute) -> Bool {
@@ -162,34 +184,62 @@ public struct Planner {
   }
 
   private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
-    guard reportMissing(inNew: link), checkClaims(of: link) else { return }
+    if !options.isRestoring {
+      guard reportMissing(inNew: link), checkClaims(of: link) else { return }
+    }
+    // All of a replacement runs back to back, unless something else needs what the old device has.
+    let isAlone = old.map { $0.kind == .vxlan && link.kind == .vxlan && !isInTheWay($0) } ?? false
+    func phase(_ usual: Phase) -> Phase { isAlone ? .replace : usual }
     if let old {
       leaving.insert(old.name)
-      plan.steps.append(Step(old, .delete(old), phase: .clear, isShown: false, source: link.source))
+      plan.steps.append(Step(old, .delete(old), phase: phase(.clear), isShown: false, source: link.source))
     }
     let carried = old.map { carryOver(from: $0, to: link) } ?? link
     warnOfLoss(old, link)
-    let entries = entrySteps(desired: carried, present: nil, rebuilding: old)
+    let entries =
+      entrySteps(desired: carried, present: nil, rebuilding: old, phase: phase(.entries))
+      + bridgeEntriesPutBack(old, link, phase(.entries))
     add(
       link,
       .create(
         LinkCreation(
           state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown })),
-      .create)
+      phase(.create))
     let description = AttributeSet.given(link.base, only: .description)
-    if let description { add(link, .set(.link, [description]), .configure, isShown: false) }
+    if let description { add(link, .set(.link, [description]), phase(.configure), isShown: false) }
     if let bridge = link.bridge {
       rewired.insert(bridge)
       let fresh = AttributeSet.initial(.bridgePort)
       let attributes = link.port?.changes(from: fresh) ?? []
       let change = PortChange(from: nil, to: bridge, attributes: attributes, sendsMembership: false)
-      add(link, .port(change), .configure, isShown: old?.bridge != bridge, at: link.portSource)
+      add(link, .port(change), phase(.configure), isShown: old?.bridge != bridge, at: link.portSource)
     }
     // At its creation a bridge does not take its MTU.
     if link.kind == .bridge, let mtu = AttributeSet.given(link.base, only: .mtu) { pin(mtu, of: link) }
     plan.steps += entries
     if link.base[.up] == .flag(true), let up = AttributeSet.given(link.base, only: .up) {
-      add(link, .set(.link, [up]), .raise, isShown: false)
+      add(link, .set(.link, [up]), phase(.raise), isShown: false)
+    }
+  }
+
+  /// Whether another device is to get what an old one has, or cannot be there beside it.
+  private func isInTheWay(_ old: LinkState) -> Bool {
+    switch wantedClaims.conflict(with: old) {
+    case nil: false
+    case .network(let other): other.name != old.name
+    case .socket: true
+    }
+  }
+
+  /// With a port go the bridge's entries for it: the static ones come back with a port that is made anew.
+  private mutating func bridgeEntriesPutBack(_ old: LinkState?, _ link: LinkState, _ phase: Phase) -> [Step] {
+    guard let old, let name = link.bridge, name == old.bridge, let bridge = observed.links[name],
+      !options.isRestoring
+    else { return [] }
+    putBack.insert(link.name)
+    let entries = bridge.bridgeFDB?.filter { $0.port == link.name && $0.origin == .unmarked } ?? []
+    return entries.map {
+      Step(bridge, .bridgeFDB(.create($0)), phase: phase, isShown: false, source: link.source)
     }
   }
 
@@ -249,7 +299,9 @@ public struct Planner {
   private mutating func planMembership(_ present: LinkState, _ wanted: LinkState) {
     guard let bridge = wanted.bridge else {
       // Out of a bridge that a document describes, and only there: others may use weft's device.
-      if let old = present.bridge, wanted.owner == .weft, desired.links[old]?.owner == .weft {
+      if let old = present.bridge,
+        options.isRestoring || (wanted.owner == .weft && desired.links[old]?.owner == .weft)
+      {
         leaving.insert(wanted.name)
         rewired.insert(old)
         add(wanted, .port(PortChange(from: old, to: nil, attributes: [], sendsMembership: true)), .configure)
@@ -305,7 +357,9 @@ public struct Planner {
 
   private mutating func planReferenced(_ wanted: LinkState) {
     guard let present = observed.links[wanted.name] else {
-      if wanted.isOptional {
+      if options.isRestoring {
+        warn("link \(wanted.name) is gone, and weft cannot make it again", wanted.source)
+      } else if wanted.isOptional {
         note(
           "port \(wanted.name) is not there yet: it is attached by the next apply after it appears",
           wanted.portSource)
@@ -325,6 +379,7 @@ public struct Planner {
         "link \(wanted.name) is part of something that is no bridge: take it out first", wanted.portSource)
       return
     }
+    planGroup(present, wanted)
     planMembership(present, wanted)
     let base = wanted.base.changes(from: present.base)
     if !base.isEmpty { add(present, .set(.link, base), .prepare, at: base.first?.position) }
@@ -335,6 +390,13 @@ public struct Planner {
 
   /// A link that no document names: weft's own goes, of others only what carries weft's mark.
   private mutating func planUnnamed(_ present: LinkState) {
+    if case .restoring(let gone) = options.purpose {
+      guard gone.contains(present.name) else { return }
+      guard present.owner == .weft else {
+        warn("\(present.noun) \(present.name) was not there before, but is not weft's: it stays", .none)
+        return
+      }
+    }
     if present.owner == .weft {
       guard options.prunes else {
         note("\(present.noun) \(present.name) is weft's and in no document: kept because of --no-prune")

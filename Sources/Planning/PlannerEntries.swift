@@ -18,7 +18,7 @@ extension Planner {
   ///   - defaultIsReplaced: whether the plan changes the device's default destination.
   mutating func entrySteps(
     desired link: LinkState, present: LinkState?, rebuilding old: LinkState? = nil, loss: TableLoss = [],
-    defaultIsReplaced: Bool = false
+    defaultIsReplaced: Bool = false, phase: Phase = .entries
   ) -> [Step] {
     var steps: [Step] = []
     let source = link.source
@@ -35,7 +35,7 @@ extension Planner {
         }
         steps.append(
           Step(
-            link, operation(change), phase: .entries, isShown: isShown,
+            link, operation(change), phase: phase, isShown: isShown,
             source: change.source.isKnown ? change.source : source))
       }
     }
@@ -52,8 +52,9 @@ extension Planner {
         wanted.source)
     }
 
-    let staying = present?.bridgeFDB?.filter { !leaving.contains($0.port) } ?? []
-    let bridge = EntryDiff(desired: link.bridgeFDB, observed: staying, prunes: options.prunes)
+    let staying =
+      present?.bridgeFDB?.filter { !leaving.contains($0.port) || putBack.contains($0.port) } ?? []
+    let bridge = diff(link.bridgeFDB, staying)
     append(bridge.additions + bridge.deletions, old: old?.bridgeFDB) { .bridgeFDB($0) }
     for (wanted, theirs) in bridge.conflicts {
       note(
@@ -64,17 +65,16 @@ extension Planner {
     // Deletions first: the first IPv4 address of a network takes the others along when it goes.
     let isLost = loss.contains(.ipv6Addresses)
     let remaining = present?.addresses?.filter { !isLost || $0.prefix.address.family == .v4 } ?? []
-    let addresses = EntryDiff(desired: link.addresses, observed: remaining, prunes: options.prunes)
+    let addresses = diff(link.addresses, remaining)
     append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses) {
       .address($0)
     }
-    let neighbours = EntryDiff(
-      desired: link.neighbours, observed: present?.neighbours ?? [], prunes: options.prunes)
+    let neighbours = diff(link.neighbours, present?.neighbours ?? [])
     if loss.contains(.neighbours) || losesLastIPv4Address(present, addresses.deletions) {
-      let theirs = present?.neighbours?.filter { $0.origin == .daemon } ?? []
+      let theirs = options.isRestoring ? [] : present?.neighbours?.filter { $0.origin == .daemon } ?? []
       var known = SortedCursor(theirs)
       let wanted = link.neighbours?.filter { known.find($0) == nil }
-      let all = EntryDiff(desired: wanted, observed: [], prunes: false).additions
+      let all = diff(wanted, []).additions
       append(all + neighbours.deletions, old: present?.neighbours) { .neighbour($0) }
     } else {
       append(neighbours.additions + neighbours.deletions, old: old?.neighbours) { .neighbour($0) }
@@ -85,6 +85,12 @@ extension Planner {
         wanted.source)
     }
     return steps
+  }
+
+  private func diff<Entry>(_ desired: [Entry]?, _ observed: [Entry]) -> EntryDiff<Entry> {
+    options.isRestoring
+      ? EntryDiff(restoring: desired ?? observed, observed: observed)
+      : EntryDiff(desired: desired, observed: observed, prunes: options.prunes)
   }
 
   /// Without an IPv4 address the kernel stops IPv4 on a link, and forgets its neighbours.
@@ -99,8 +105,9 @@ extension Planner {
   }
 
   private func protocolText(_ entry: Neighbour) -> String {
-    guard entry.protocolNumber != 0 else { return "" }
-    return " (protocol \(observed.protocolNames[entry.protocolNumber] ?? String(entry.protocolNumber)))"
+    let number = entry.marks.protocolNumber
+    guard number != 0 else { return "" }
+    return " (protocol \(observed.protocolNames[number] ?? String(number)))"
   }
 
   private func fdbDiff(
@@ -115,7 +122,7 @@ extension Planner {
       if entry.origin == .kernel { return false }
       return !(defaultIsReplaced && isDefault(entry, destination))
     }
-    return EntryDiff(desired: desired, observed: observed, prunes: options.prunes)
+    return diff(desired, observed)
   }
 
   private func isDefault(_ entry: FDBEntry, _ destination: IPAddress?) -> Bool {

@@ -46,7 +46,19 @@ public struct TextRendering {
         text += "\n"
       }
     }
+    text += disruption(of: plan)
     return text + "Plan: \(summary.text).\n"
+  }
+
+  /// `Disruption: removes (bridge br9), replace (vxlan vx0), in-place (vxlan vx1, bridge br1).`
+  private func disruption(of plan: Plan) -> String {
+    let classes = plan.disruptedObjects.map { disruption, objects in
+      let shown = isFull ? objects[...] : objects.prefix(Self.foldLimit / 4)
+      let rest = objects.count - shown.count
+      let more = rest == 0 ? "" : " and \(rest) more"
+      return "\(disruption.rawValue) (\(shown.joined(separator: ", "))\(more))"
+    }
+    return classes.isEmpty ? "" : "Disruption: \(classes.joined(separator: ", ")).\n"
   }
 
   private func foldable(_ change: Change) -> Group? {

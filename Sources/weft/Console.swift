@@ -1,3 +1,4 @@
+import Applying
 import ArgumentParser
 import Documents
 import Netlink
@@ -31,6 +32,9 @@ enum Console {
   /// Writes text that has its line feeds.
   static func print(_ text: String) { write(text, .output) }
 
+  /// Writes text that has its line feeds, where errors go.
+  static func complain(_ text: String) { write(text, .error) }
+
   static func note(_ text: String) { write("weft: \(text)\n", .error) }
 
   static func error(_ text: String) { write("weft: error: \(text)\n", .error) }
@@ -49,6 +53,23 @@ enum Console {
   static func fail(_ error: NetlinkError) -> ExitCode {
     self.error(error.description)
     return status(of: error)
+  }
+
+  static func fail(_ failure: StateDirectory.Failure) -> ExitCode {
+    error(text(failure))
+    if case .system(_, let reason) = failure, reason == String(cString: strerror(EACCES)) {
+      return ExitStatus.notPermitted
+    }
+    return ExitStatus.failed
+  }
+
+  static func text(_ failure: StateDirectory.Failure) -> String {
+    switch failure {
+    case .system(let path, let reason):
+      "\(path), where weft keeps its locks and journals: \(reason) (WEFT_RUN_DIR names another folder)"
+    case .unsafe(let path, let reason):
+      "\(path), where weft keeps its locks and journals, is not safe: \(reason): make it root's own, `chown root \(path); chmod 755 \(path)`"
+    }
   }
 
   static func status(of error: NetlinkError) -> ExitCode {

@@ -20,7 +20,7 @@ extension StepFailure {
     switch step.operation {
     case .create: "creating \(step.kind.noun) \(step.link)"
     case .delete: "deleting \(step.kind.noun) \(step.link)"
-    case .adopt: "taking over \(step.kind.noun) \(step.link)"
+    case .group: "taking over \(step.kind.noun) \(step.link)"
     case .set(_, let changes) where changes.map(\.attribute.key) == ["up"]:
       "bringing \(changes[0].after == .flag(true) ? "up" : "down") \(step.kind.noun) \(step.link)"
     case .set(_, let changes):

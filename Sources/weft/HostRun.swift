@@ -14,10 +14,9 @@ import Planning
 /// What the commands that look at a host, or change it, have in common.
 struct HostRun {
   let namespace: NamespaceOption
-  let desired: HostState
-  /// For the quotations in messages.
-  let files: [SourceFile]
-  let options: PlanningOptions
+  let goal: Goal
+  /// For the quotations in messages, and for the history.
+  var files: [SourceFile] = []
 
   // MARK: Looking
 
@@ -28,118 +27,212 @@ struct HostRun {
     } catch {
       throw Console.fail(error)
     }
-    try check(result.plan.problems)
+    guard result.plan.problems.isEmpty else {
+      report(result.plan.problems)
+      let count = result.plan.problems.count
+      Console.error(
+        "\(count) \(count == 1 ? "reason" : "reasons") why this cannot be done here; nothing was changed")
+      throw ExitStatus.failed
+    }
     return result
   }
 
-  private func check(_ problems: [PlanProblem]) throws {
-    guard !problems.isEmpty else { return }
-    Console.report(problems.map { Diagnostic(position: $0.source, message: $0.text) }, files)
-    let count = problems.count
-    Console.error(
-      "\(count) \(count == 1 ? "reason" : "reasons") why this cannot be done here; nothing was changed")
-    throw ExitStatus.failed
-  }
-
-  func applier() throws -> Applier {
-    Applier(try namespace.open(), desired: desired, options: options)
-  }
+  func applier() throws -> Applier { Applier(try namespace.open(), goal: goal) }
 
   // MARK: Changing
 
-  /// Locks, plans, and hands the plan to `show`; if that agrees, carries it out and verifies it.
-  func change(command: String, show: (Plan) throws -> Bool) throws {
-    try checkPrivilege(command)
-    let applier = try applier()
-    let lock = try takeLock(command)
+  /// How a change is made.
+  struct Settings {
+    /// What it may do to traffic.
+    var allowedDisruption = Disruption.removes
+    /// How it is decided whether it stays; nil: once it is verified, it does.
+    var confirmation: Confirmation?
+  }
+
+  /// Locks, plans, and hands the plan to `show`; if that agrees, carries it out, verifies it, and undoes it
+  /// if anything fails.
+  ///
+  /// - Returns: false if there was nothing to do.
+  func change(command: String, _ settings: Settings = Settings(), show: (Plan) throws -> Bool) throws -> Bool
+  {
+    try Privilege.check(command)
+    Trust.check(files.map(\.name))
+    let session = try HostSession.open(namespace)
+    let lock = try session.lock(command)
     defer { withExtendedLifetime(lock) {} }
+    let earlier = try session.openJournal(forgets: true)
+    if let earlier { Console.note(earlier.interruption) }
+    let applier = Applier(session.socket, goal: goal)
+    applier.allowedDisruption = settings.allowedDisruption
     let (observed, plan) = try plan(applier)
-    guard try show(plan), !plan.isEmpty else { return }
+    guard try show(plan), !plan.isEmpty else {
+      if plan.isEmpty, let earlier { try end(session, earlier: earlier, nil) }
+      return false
+    }
+    guard plan.disruption <= settings.allowedDisruption else {
+      throw report(.tooDisruptive(plan, allowed: settings.allowedDisruption), "nothing was changed")
+    }
+    Interruption.watch()
+    var journal = Journal(
+      host: session.store.host, command: command, user: Privilege.userName, pid: getpid(),
+      date: Privilege.now(), documents: files.map(\.name), plan: plan)
+    applier.isInterrupted = { Interruption.isRequested }
     if Console.isTerminal(.error), plan.steps.count > 2000 { applier.progress = Console.showProgress }
+    applier.record = { images in
+      journal.images = images + (earlier?.images ?? [])
+      try session.store.write(journal)
+    }
     do {
       try applier.apply(plan, observed: observed)
-    } catch let error as ApplyError {
-      throw report(error)
-    } catch let error as NetlinkError {
-      throw Console.fail(error)
+      tell(of: applier.newcomers)
+      if let confirmation = settings.confirmation { try confirm(confirmation, session) }
+    } catch {
+      throw undo(applier, session, earlier, because: error)
     }
-  }
-
-  private func report(_ error: ApplyError) -> ExitCode {
-    switch error {
-    case .problems(let problems):
-      Console.report(problems.map { Diagnostic(position: $0.source, message: $0.text) }, files)
-      Console.error("the host changed while weft was at work; look at `weft diff` and run again")
-      return ExitStatus.failed
-    case .refused(let failures, let carriedOut, let steps):
-      Console.report(
-        failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, files)
-      let rest =
-        switch carriedOut {
-        case 0: "no other was carried out"
-        case 1: "1 was carried out and stays; `weft diff` shows what is left"
-        default: "\(carriedOut) were carried out and stay; `weft diff` shows what is left"
-        }
-      Console.error(
-        "the kernel refused \(failures.count) of \(steps) \(steps == 1 ? "step" : "steps"); \(rest)")
-      return failures.contains { Console.status(of: $0.error) == ExitStatus.notPermitted }
-        ? ExitStatus.notPermitted : ExitStatus.failed
-    case .unsettled(let plan):
-      Console.error(
-        "what the kernel holds still differs: something else changes it, or it ignores what it was told:")
-      Console.print(TextRendering().render(plan))
-      return ExitStatus.failed
-    }
-  }
-
-  private func checkPrivilege(_ command: String) throws {
-    guard !Privilege.hasNetworkAdministration else { return }
-    Console.error("\(command) changes the kernel's network and needs CAP_NET_ADMIN: run it as root")
-    throw ExitStatus.notPermitted
-  }
-
-  private func takeLock(_ command: String) throws -> HostLock {
-    do {
-      let identity = try namespace.namespace.identity()
-      return try HostLock(namespace: identity, holder: Privilege.holder(command)) { other in
-        Console.note("waiting for \(other)")
-      }
-    } catch let error as NetlinkError {
-      throw Console.fail(error)
-    } catch HostLock.Failure.system(let path, let reason) {
-      Console.error("cannot lock \(path): \(reason)")
-      throw ExitStatus.failed
-    }
-  }
-}
-
-/// What the process may do, and what it is called.
-enum Privilege {
-  /// CAP_NET_ADMIN of linux/capability.h.
-  private static let networkAdministration: UInt64 = 1 << 12
-
-  /// Whether the process has CAP_NET_ADMIN; the kernel may still refuse it in a namespace of others.
-  static var hasNetworkAdministration: Bool {
-    guard let file = fopen("/proc/self/status", "r") else { return true }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      guard text.hasPrefix("CapEff:") else { continue }
-      let digits = text.dropFirst("CapEff:".count).filter { $0.isHexDigit }
-      return UInt64(digits, radix: 16).map { $0 & networkAdministration != 0 } ?? true
-    }
+    journal.images = applier.images
+    try end(session, earlier: earlier, journal)
     return true
   }
 
-  /// `pid 4711 (weft apply) since 2026-11-23 13:00:02 UTC`
-  static func holder(_ command: String) -> String {
-    var now = time(nil)
-    var parts = tm()
-    gmtime_r(&now, &parts)
-    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    let date = "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
-    let clock = "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
-    return "pid \(getpid()) (weft \(command)) since \(date) \(clock) UTC"
+  /// Makes history of what was open.
+  private func end(_ session: HostSession, earlier: Journal?, _ journal: Journal?) throws {
+    do {
+      if var earlier {
+        earlier.phase = .interrupted
+        try session.store.addToHistory(earlier)
+      }
+      if let journal { try session.store.archive(journal) } else { try session.store.discard() }
+    } catch {
+      // The change is made and verified: that its history is not kept is no reason to fail.
+      Console.note("the history could not be written: \(Self.text(error))")
+      try? session.store.discard()
+    }
+  }
+
+  private struct NotConfirmed: Error {
+    let reason: String
+  }
+
+  private func confirm(_ confirmation: Confirmation, _ session: HostSession) throws {
+    try session.store.awaitConfirmation()
+    switch confirmation.verdict(isConfirmed: { session.store.isConfirmed }) {
+    case .keep: return
+    case .rollBack(let reason):
+      guard try session.store.refuseConfirmation() else { return }
+      throw NotConfirmed(reason: reason)
+    }
+  }
+
+  private func tell(of newcomers: Plan?) {
+    guard let newcomers else { return }
+    Console.note(
+      "warning: all of this was done, but something else keeps adding what no document names; it was left:")
+    Console.complain(TextRendering().render(newcomers))
+  }
+
+  // MARK: Failing
+
+  private func undo(
+    _ applier: Applier, _ session: HostSession, _ earlier: Journal?, because error: any Error
+  ) -> ExitCode {
+    if applier.images.isEmpty || isBeforeAll(error, applier) {
+      // Nothing has been sent.
+      try? restoreJournal(session, earlier)
+      return report(error, "nothing was changed")
+    }
+    let outcome = applier.undo()
+    guard outcome.isComplete else {
+      let status = report(error, "not all of it could be undone")
+      Console.report(
+        outcome.failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, [])
+      if let error = outcome.error { Console.error(error.description) }
+      if let left = outcome.left {
+        Console.error("to be as before, the host still needs:")
+        Console.complain(TextRendering(isFull: true).render(left))
+      }
+      Console.error("the journal is kept: `weft rollback` tries again")
+      return status
+    }
+    do {
+      try restoreJournal(session, earlier)
+    } catch {
+      Console.note("the journal \(session.store.openPath) could not be removed: \(Self.text(error))")
+    }
+    let work =
+      outcome.plan == nil
+      ? "nothing had been changed" : "what had been done was undone; the host is as it was before"
+    return report(error, work)
+  }
+
+  /// Whether the first record failed, before the first message.
+  private func isBeforeAll(_ error: any Error, _ applier: Applier) -> Bool {
+    applier.images.count == 1 && !(error is ApplyError || error is NetlinkError || error is NotConfirmed)
+  }
+
+  private func restoreJournal(_ session: HostSession, _ earlier: Journal?) throws {
+    if let earlier { try session.store.write(earlier) } else { try session.store.discard() }
+  }
+
+  private func report(_ problems: [PlanProblem]) {
+    Console.report(problems.map { Diagnostic(position: $0.source, message: $0.text) }, files)
+  }
+
+  /// - Parameter outcome: what has become of the host, as the end of the message.
+  private func report(_ error: any Error, _ outcome: String) -> ExitCode {
+    switch error {
+    case let error as ApplyError: return report(error, outcome)
+    case let error as NetlinkError:
+      Console.error("\(error); \(outcome)")
+      return Console.status(of: error)
+    case let error as NotConfirmed:
+      Console.error("\(error.reason); \(outcome)")
+    default:
+      Console.error("\(Self.text(error)); \(outcome)")
+    }
+    return ExitStatus.failed
+  }
+
+  private func report(_ error: ApplyError, _ outcome: String) -> ExitCode {
+    switch error {
+    case .problems(let problems):
+      report(problems)
+      Console.error("the host changed while weft was at work; \(outcome)")
+    case .refused(let failures, let carriedOut, let steps):
+      Console.report(
+        failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, files)
+      let done = carriedOut == 0 ? "" : " after \(carriedOut)"
+      Console.error(
+        "the kernel refused \(failures.count) of \(steps) \(steps == 1 ? "step" : "steps")\(done); \(outcome)"
+      )
+      if failures.contains(where: { Console.status(of: $0.error) == ExitStatus.notPermitted }) {
+        return ExitStatus.notPermitted
+      }
+    case .raced(let failures):
+      Console.report(
+        failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, files)
+      Console.error(
+        "the kernel refused this again after each new look at the host: something else holds it, or keeps changing it; \(outcome)"
+      )
+    case .unsettled(let plan):
+      Console.error(
+        "what the kernel holds still differs: something else changes it, or it ignores what it was told; \(outcome); it differed in:"
+      )
+      Console.complain(TextRendering().render(plan))
+    case .tooDisruptive(let plan, let allowed):
+      Console.error(
+        "the plan's disruption is `\(plan.disruption.rawValue)`, more than --max-disruption \(allowed.rawValue) allows; \(outcome)"
+      )
+    case .interrupted:
+      Console.error("stopped by \(Interruption.name); \(outcome)")
+    }
+    return ExitStatus.failed
+  }
+
+  static func text(_ error: any Error) -> String {
+    switch error {
+    case let failure as StateDirectory.Failure: Console.text(failure)
+    case let error as NetlinkError: error.description
+    default: "\(error)"
+    }
   }
 }

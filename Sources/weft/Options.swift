@@ -1,3 +1,4 @@
+import Applying
 import ArgumentParser
 import Documents
 import Netlink
@@ -10,7 +11,12 @@ struct DocumentArguments: ParsableArguments {
     help: ArgumentHelp(
       "Documents, or directories of them (*.yaml, *.yml, *.json); `-` is standard input.",
       valueName: "file"))
-  var files: [String]
+  var files: [String] = []
+
+  /// For the commands that cannot do without.
+  func requireFiles() throws {
+    if files.isEmpty { throw ValidationError("Missing expected argument '<file> ...'") }
+  }
 
   /// Reads, checks and merges them; says all that is wrong.
   func compile() throws -> CompiledDocuments {
@@ -74,7 +80,7 @@ struct HostArguments: ParsableArguments {
   func prepare() throws -> HostRun {
     let compiled = try documents.compile()
     return HostRun(
-      namespace: namespace, desired: compiled.state, files: compiled.files, options: ownership.planning)
+      namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files)
   }
 }
 
@@ -84,6 +90,8 @@ struct OwnershipOptions: ParsableArguments {
 
   @Flag(name: .customLong("no-prune"), help: "Keep what is weft's but in no document.")
   var keepsUnnamed = false
+
+  var isGiven: Bool { adopt || keepsUnnamed }
 
   var planning: PlanningOptions { PlanningOptions(adopts: adopt, prunes: !keepsUnnamed) }
 }

@@ -19,6 +19,8 @@ struct Weft: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Documents", subcommands: [Validate.self]),
       CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self]),
+      CommandGroup(
+        name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])
 }
 

@@ -131,7 +131,8 @@ import Testing
     let diff = try host.weft("diff", "-", input: changed)
     #expect(
       diff.output == """
-        -/+ vxlan vx1 (vni: 101 → 201 cannot change in place; puts back 2 entries)
+        -/+ vxlan vx1 (vni: 101 → 201 cannot change in place; puts back 3 entries)
+        Disruption: replace (vxlan vx1).
         Plan: 0 to create, 0 to change, 1 to replace, 0 to delete.
 
         """)
@@ -141,6 +142,7 @@ import Testing
       fdb.contains { $0["mac"] as? String == "02:99:00:00:00:05" && $0["dst"] as? String == "192.0.2.96" })
     #expect(
       fdb.contains { $0["mac"] as? String == "00:00:00:00:00:00" && $0["dst"] as? String == "192.0.2.96" })
+    #expect(fdb.contains { $0["mac"] as? String == "02:99:00:00:00:06" && $0["master"] != nil })
   }
 
   @Test func lookingLeavesThem() throws {

@@ -63,6 +63,7 @@ import Testing
         + fdb vx0 02:00:00:00:00:02: vtep 192.0.2.13, vni 7, port 4790, via eth0
         + address br0 10.0.0.1/24
         + neighbour br0 10.0.0.2: mac 02:00:00:00:00:01
+        Disruption: in-place (port tap0, port vx0).
         Plan: 11 to create, 0 to change, 0 to replace, 0 to delete.
 
         """)
@@ -70,6 +71,7 @@ import Testing
     #expect(
       try host.weft("diff", "-", input: Self.after).output == """
         -/+ vxlan vx1 (vni: 101 → 201 cannot change in place)
+        + flood vx1 192.0.2.12
         ~ port br0 vx0 isolated: false → true
         ~ vxlan vx0 ttl: auto → 64
         ~ bridge br0 mtu: 1500 → 1400
@@ -77,9 +79,9 @@ import Testing
         ~ fdb vx0 02:00:00:00:00:01: vtep 192.0.2.12 → vtep 192.0.2.13
         - flood vx0 192.0.2.12
         - fdb vx0 02:00:00:00:00:02: vtep 192.0.2.13, vni 7, port 4790, via eth0
-        + flood vx1 192.0.2.12
         - address br0 10.0.0.1/24
         ~ neighbour br0 10.0.0.2: mac 02:00:00:00:00:01 → mac 02:00:00:00:00:03
+        Disruption: removes (address 10.0.0.1/24 of br0), replace (vxlan vx1), in-place (port vx0, vxlan vx0, bridge br0).
         Plan: 2 to create, 5 to change, 1 to replace, 3 to delete.
 
         """)
@@ -89,6 +91,7 @@ import Testing
         - vxlan vx0: vni 100, local 192.0.2.11, ttl 64, mac \(try host.mac("vx0")), mtu 1500, bridge br0
         - vxlan vx1: vni 201, local 192.0.2.11, mac \(try host.mac("vx1")), mtu 1500
         - bridge br0: mac 02:00:00:00:00:ff, mtu 1400
+        Disruption: removes (vxlan vx0, vxlan vx1, bridge br0).
         Plan: 0 to create, 0 to change, 0 to replace, 3 to delete.
 
         """)
@@ -106,7 +109,8 @@ import Testing
     let changes = try #require(plan["changes"] as? [[String: Any]])
     #expect(changes.count == 11)
     for change in changes {
-      #expect(Set(change.keys) == ["action", "object", "device", "key", "before", "after", "source"])
+      #expect(
+        Set(change.keys) == ["action", "object", "device", "key", "before", "after", "disruption", "source"])
     }
     func text(_ change: [String: Any]?) throws -> String {
       String(
@@ -115,21 +119,21 @@ import Testing
     }
     #expect(
       try text(changes.first { $0["object"] as? String == "fdb" && $0["action"] as? String == "change" })
-        == #"{"action":"change","after":{"vtep":"192.0.2.13"},"before":{"vtep":"192.0.2.12"},"device":"vx0","key":"02:00:00:00:00:01","object":"fdb","source":"<stdin>:9:7"}"#
+        == #"{"action":"change","after":{"vtep":"192.0.2.13"},"before":{"vtep":"192.0.2.12"},"device":"vx0","disruption":"none","key":"02:00:00:00:00:01","object":"fdb","source":"<stdin>:9:7"}"#
     )
     #expect(
       try text(changes.first { $0["action"] as? String == "replace" })
-        == #"{"action":"replace","after":{"vni":201},"before":{"vni":101},"device":"vx1","key":"vni","object":"vxlan","source":"<stdin>:10:3"}"#
+        == #"{"action":"replace","after":{"vni":201},"before":{"vni":101},"device":"vx1","disruption":"replace","key":"vni","object":"vxlan","source":"<stdin>:10:3"}"#
     )
     #expect(
       try text(changes.first { $0["key"] as? String == "mtu" })
-        == #"{"action":"change","after":1400,"before":1500,"device":"br0","key":"mtu","object":"bridge","source":"<stdin>:14:10"}"#
+        == #"{"action":"change","after":1400,"before":1500,"device":"br0","disruption":"in-place","key":"mtu","object":"bridge","source":"<stdin>:14:10"}"#
     )
     let nothing = try host.weft("diff", "--format", "json", "-", input: Self.before)
     #expect(nothing.status == 0)
     #expect(
       nothing.output == """
-        {"changes":[],"notes":[],"summary":{"change":0,"create":0,"delete":0,"replace":0},"version":1}
+        {"changes":[],"disruption":"none","notes":[],"summary":{"change":0,"create":0,"delete":0,"replace":0},"version":1}
 
         """)
   }

@@ -16,7 +16,7 @@ import Testing
     var model = ModelKernel(try HostObserver(socket).observe(ObservationScope(.all)))
     for seed in 0..<UInt64(Self.pairs) {
       let wanted = RandomState.make(seed: seed)
-      let applier = Applier(socket, desired: wanted, options: PlanningOptions())
+      let applier = Applier(socket, goal: .documents(wanted, PlanningOptions()))
       let (observed, plan) = try applier.plan()
       try #require(plan.problems.isEmpty, "seed \(seed): \(plan.problems)")
       // The kernel must do what the model of it does, or the pure tests prove nothing.
@@ -74,7 +74,7 @@ import Testing
       let host = try Self.bareHost("cmd")
       let socket = try host.socket()
       for wanted in [RandomState.make(seed: seed + 500), RandomState.make(seed: seed + 900)] {
-        let applier = Applier(socket, desired: Self.known(wanted), options: PlanningOptions())
+        let applier = Applier(socket, goal: .documents(Self.known(wanted), PlanningOptions()))
         let commands = IPRoute2Rendering.render(try applier.plan().plan)
         let result = try host.run(["sh", "-ex"], input: commands)
         #expect(result.status == 0, "seed \(seed): \(result.error.suffix(300))")

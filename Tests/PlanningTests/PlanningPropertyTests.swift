@@ -87,6 +87,50 @@ import Testing
     }
   }
 
+  /// However far a plan came, the image from before it leads back, and so does what is written of it.
+  @Test func everyBeginningOfAPlanIsUndone() {
+    for seed in 0..<UInt64(Self.pairs) {
+      var random = SeededGenerator(seed: seed)
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: RandomState.make(seed: seed), observed: kernel.state))
+      for link in kernel.state.sortedLinks { kernel.change(link.name) { plant(&$0, &random) } }
+      let before = kernel.state
+      let wanted = RandomState.make(seed: seed + 3_000_000)
+      let plan = Planner.plan(desired: wanted, observed: before)
+      let image = HostImage(before: plan, before)
+      for count in [0, plan.steps.count, Int.random(in: 0...plan.steps.count, using: &random)] {
+        kernel = ModelKernel(before)
+        kernel.run(plan, first: count)
+        let (desired, options) = HostImage.restoring([image], from: kernel.state)
+        let back = Planner.plan(desired: desired, observed: kernel.state, options: options)
+        #expect(back.problems.isEmpty && (count > 0 || back.isEmpty), "seed \(seed): \(back.problems)")
+        kernel.run(back)
+        expectIdentical(kernel.state, before, "seed \(seed), \(count) of \(plan.steps.count)")
+      }
+    }
+  }
+
+  /// Down to the marks of the entries.
+  private func expectIdentical(_ now: HostState, _ before: HostState, _ label: String) {
+    #expect(now.links.keys.sorted() == before.links.keys.sorted(), "\(label)")
+    for link in before.sortedLinks {
+      guard let mine = now.links[link.name] else { continue }
+      let place = "\(label), \(link.name)"
+      #expect(mine.owner == link.owner && mine.group == link.group, "\(place)")
+      #expect(mine.base == link.base && mine.specific == link.specific, "\(place)")
+      #expect(mine.bridge == link.bridge && mine.port == link.port, "\(place)")
+      func expectSame<Entry: TableEntry>(_ mine: [Entry]?, _ theirs: [Entry]?) {
+        let (mine, theirs) = (mine ?? [], theirs ?? [])
+        let isSame = mine.count == theirs.count && zip(mine, theirs).allSatisfy { $0.isIdentical(to: $1) }
+        #expect(isSame, "\(place): \(mine), before: \(theirs)")
+      }
+      expectSame(mine.fdb, link.fdb)
+      expectSame(mine.bridgeFDB, link.bridgeFDB)
+      expectSame(mine.neighbours, link.neighbours)
+      expectSame(mine.addresses, link.addresses)
+    }
+  }
+
   private func plant(_ link: inout LinkState, _ random: inout SeededGenerator) {
     func put<Entry: TableEntry>(_ table: inout [Entry]?, _ entry: Entry) {
       guard var entries = table, !entries.contains(where: { $0.hasSameIdentity(as: entry) }) else { return }
@@ -100,7 +144,7 @@ import Testing
       &link.neighbours,
       Neighbour(
         address: IPAddress(v4: 0x0a00_0132 + UInt32(number)), mac: MACAddress(bits: 0x0200_0000_9999),
-        origin: .daemon, protocolNumber: 11))
+        marks: EntryMarks(state: 0x80, protocolNumber: 11), origin: .daemon))
     if let prefix = IPPrefix(theirs, length: 32) {
       put(&link.addresses, InterfaceAddress(prefix: prefix, origin: .daemon))
     }

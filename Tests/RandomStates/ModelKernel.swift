@@ -23,8 +23,9 @@ public struct ModelKernel {
     return ModelKernel(HostState(links: links))
   }
 
-  public mutating func run(_ plan: Plan) {
-    for step in plan.steps { run(step) }
+  /// Carries out the first steps of a plan, or all.
+  public mutating func run(_ plan: Plan, first count: Int = .max) {
+    for step in plan.steps.prefix(count) { run(step) }
   }
 
   public mutating func change(_ name: InterfaceName, _ body: (inout LinkState) -> Void) {
@@ -44,7 +45,11 @@ public struct ModelKernel {
         change(other) { Self.detach(&$0) }
       }
       for other in state.links.keys { change(other) { $0.bridgeFDB?.removeAll { $0.port == name } } }
-    case .adopt: change(name) { $0.owner = .weft }
+    case .group(_, let group):
+      change(name) { link in
+        link.group = group
+        link.owner = group == Ownership.linkGroup ? .weft : .others
+      }
     case .set(let table, let changes): change(name) { Self.set(&$0, table, changes) }
     case .port(let port):
       if port.sendsMembership {
@@ -61,22 +66,27 @@ public struct ModelKernel {
     case .fdb(let change): self.change(name) { Self.put(change, &$0.fdb) { Self.observed($0) } }
     case .bridgeFDB(let change):
       self.change(name) { link in
-        Self.put(change, &link.bridgeFDB) { BridgeFDBEntry(mac: $0.mac, port: $0.port, origin: .unmarked) }
+        Self.put(change, &link.bridgeFDB) {
+          BridgeFDBEntry(mac: $0.mac, port: $0.port, marks: $0.marks, origin: .unmarked)
+        }
       }
     case .neighbour(let change):
       self.change(name) { link in
         Self.put(change, &link.neighbours) {
-          Neighbour(address: $0.address, mac: $0.mac, protocolNumber: 119)
+          Neighbour(address: $0.address, mac: $0.mac, marks: $0.marks)
         }
       }
     case .address(let change):
-      self.change(name) { Self.put(change, &$0.addresses) { InterfaceAddress(prefix: $0.prefix) } }
+      self.change(name) {
+        Self.put(change, &$0.addresses) { InterfaceAddress(prefix: $0.prefix, marks: $0.marks) }
+      }
     }
   }
 
   private static func observed(_ entry: FDBEntry) -> FDBEntry {
     FDBEntry(
-      mac: entry.mac, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via, origin: .unmarked)
+      mac: entry.mac, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via, marks: entry.marks,
+      origin: .unmarked)
   }
 
   /// What a new object has: the kernel's defaults, which are not always the documents'.
@@ -95,7 +105,8 @@ public struct ModelKernel {
   }
 
   private mutating func create(_ wanted: LinkState) {
-    var link = LinkState(name: wanted.name, kind: wanted.kind, owner: .weft)
+    var link = LinkState(name: wanted.name, kind: wanted.kind, owner: wanted.owner)
+    link.group = wanted.owner == .weft ? Ownership.linkGroup : wanted.group
     link.index = (state.links.values.map(\.index).max() ?? 0) + 1
     if let table = wanted.kind?.table {
       link.specific = Self.fresh(table)

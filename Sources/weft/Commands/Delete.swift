@@ -17,9 +17,8 @@ struct Delete: ParsableCommand {
   var yes = false
 
   func run() throws {
-    let run = HostRun(namespace: namespace, desired: HostState(), files: [], options: PlanningOptions())
-    var isDone = false
-    try run.change(command: "delete") { plan in
+    let run = HostRun(namespace: namespace, goal: .documents(HostState(), PlanningOptions()))
+    let isDone = try run.change(command: "delete") { plan in
       try output.print(plan)
       guard !plan.isEmpty else { return false }
       if !yes, Console.isTerminal(.output), Console.isTerminalInput {
@@ -28,7 +27,6 @@ struct Delete: ParsableCommand {
           throw ExitStatus.failed
         }
       }
-      isDone = true
       return true
     }
     if isDone, output.format == .text { Console.print("Done and verified.\n") }

@@ -3,13 +3,23 @@ import ArgumentParser
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what would change.",
-    discussion: "Alters nothing and needs no privilege. Exits 2 if there are changes, 0 if there are none.")
+    discussion: """
+      Alters nothing and needs no privilege. Exits 2 if there are changes, 0 if there are none. With --out \
+      the plan is stored as well, documents included: `weft apply --plan` applies exactly that.
+      """)
 
   @OptionGroup var arguments: HostArguments
+
+  @Option(help: ArgumentHelp("Store the plan in a file.", valueName: "file"))
+  var out: String?
+
+  func validate() throws { try arguments.documents.requireFiles() }
 
   func run() throws {
     let run = try arguments.prepare()
     let plan = try run.plan(try run.applier()).plan
+    HostSession.tell(of: arguments.namespace)
+    if let out { try PlanFile.write(plan, of: run, arguments, to: out) }
     try arguments.output.print(plan)
     if !plan.isEmpty { throw ExitStatus.changesFound }
   }

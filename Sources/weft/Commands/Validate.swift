@@ -8,6 +8,8 @@ struct Validate: ParsableCommand {
 
   @OptionGroup var documents: DocumentArguments
 
+  func validate() throws { try documents.requireFiles() }
+
   func run() throws {
     let compiled = try documents.compile()
     let links = compiled.state.links.values

@@ -1,0 +1,68 @@
+import OverlayModel
+
+/// What a change does to the traffic that flows while it is made.
+public enum Disruption: String, Sendable, Comparable, CaseIterable, Codable {
+  /// Nothing: new objects, and entries, which change in place.
+  case none
+  /// A link that carries traffic gets other attributes, or a port another bridge.
+  case inPlace = "in-place"
+  /// A device is made anew: the traffic of its network stops for a moment.
+  case replace
+  /// Something goes, or goes down: what it carried stops.
+  case removes
+
+  private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+  public static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+}
+
+extension Step {
+  public var disruption: Disruption {
+    switch operation {
+    case .create(let creation): creation.replaced == nil ? .none : .replace
+    case .delete: isShown ? .removes : .none
+    case .group: .none
+    case .set(_, let changes):
+      if !isShown {
+        .none
+      } else if changes.contains(where: { $0.attribute.key == Attribute.up.key && $0.after == .flag(false) })
+      {
+        .removes
+      } else {
+        .inPlace
+      }
+    case .port(let port): !isShown ? .none : port.to == nil ? .removes : .inPlace
+    case .fdb, .bridgeFDB, .neighbour: .none
+    // Without its address a gateway answers nobody.
+    case .address(.delete): .removes
+    case .address: .none
+    }
+  }
+}
+
+extension Plan {
+  /// The worst of its steps.
+  public var disruption: Disruption { steps.lazy.map(\.disruption).max() ?? .none }
+
+  /// What the steps of each class concern, the worst first: `vxlan vx0` say.
+  var disruptedObjects: [(Disruption, [String])] {
+    var objects: [Disruption: [String]] = [:]
+    var seen: [Disruption: Set<String>] = [:]
+    for step in steps where step.disruption != .none {
+      let name = step.disruptedObject
+      if seen[step.disruption, default: []].insert(name).inserted {
+        objects[step.disruption, default: []].append(name)
+      }
+    }
+    return objects.sorted { $0.key > $1.key }.map { ($0.key, $0.value) }
+  }
+}
+
+extension Step {
+  fileprivate var disruptedObject: String {
+    switch operation {
+    case .port: "port \(link)"
+    case .address(.delete(let entry)): "address \(entry.prefix) of \(link)"
+    default: "\(kind.noun) \(link)"
+    }
+  }
+}

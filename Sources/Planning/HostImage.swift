@@ -1,0 +1,305 @@
+import OverlayModel
+
+/// The part of a host that a plan changes, as it was before: what undoing the plan restores.
+///
+/// It does not say what to do but how things were, so that it is of use however far the plan came:
+/// ``applied(to:)`` makes of it a wanted state, which the ``Planner`` compares with what there is.
+public struct HostImage: Sendable, Equatable, Codable {
+  /// In the order of their names.
+  public internal(set) var links: [LinkImage] = []
+
+  public init() {}
+}
+
+/// One link as it was before a plan, as far as the plan touches it.
+public struct LinkImage: Sendable, Equatable {
+  public enum Extent: String, Sendable, Codable {
+    /// The link was not there.
+    case absent
+    /// It stays: the state holds what changes of it.
+    case part
+    /// It goes, if only to be made anew: the state holds all of it.
+    case whole
+  }
+
+  public internal(set) var extent: Extent
+  /// Entries are those that the plan takes away or changes.
+  public internal(set) var state: LinkState
+  /// Whether the plan changes the link group, which the state then holds.
+  public internal(set) var hasGroup = false
+  /// Whether the plan changes the bridge that the link is a port of, which the state then holds.
+  public internal(set) var hasBridge = false
+  /// The entries that were not there before.
+  public internal(set) var added = EntryTables()
+
+  init(_ state: LinkState, _ extent: Extent) {
+    self.state = state
+    self.extent = extent
+  }
+}
+
+/// Entries of each of a link's tables.
+public struct EntryTables: Sendable, Equatable {
+  public var fdb: [FDBEntry] = []
+  public var bridgeFDB: [BridgeFDBEntry] = []
+  public var neighbours: [Neighbour] = []
+  public var addresses: [InterfaceAddress] = []
+
+  public init() {}
+}
+
+// MARK: Before a plan
+
+extension HostImage {
+  /// - Parameter observed: what the plan was made for.
+  public init(before plan: Plan, _ observed: HostState) {
+    var builder = ImageBuilder(observed: observed)
+    for step in plan.steps { builder.record(step) }
+    links = builder.images.values.map(\.sorted).sorted { $0.state.name < $1.state.name }
+  }
+}
+
+private struct ImageBuilder {
+  let observed: HostState
+  var images: [InterfaceName: LinkImage] = [:]
+
+  init(observed: HostState) { self.observed = observed }
+
+  mutating func record(_ step: Step) {
+    let name = step.link
+    switch step.operation {
+    case .create: if observed.links[name] == nil { recordAbsence(name, step.kind) } else { recordWhole(name) }
+    case .delete: recordWhole(name)
+    case .group:
+      change(name) { image, link in
+        image.hasGroup = true
+        image.state.group = link.group
+        image.state.owner = link.owner
+      }
+    case .set(let table, let changes):
+      change(name) { image, _ in
+        for change in changes { image.state.set(change.row, of: table, to: change.before) }
+      }
+      let drops: Set = [Attribute.mac.key, Attribute.mtu.key, Attribute.up.key]
+      if table === AttributeTable.link, changes.contains(where: { drops.contains($0.attribute.key) }) {
+        recordTables(name)
+      }
+    case .port(let port): record(port, of: name)
+    case .fdb(let change): record(change, name, \.fdb, \.fdb)
+    case .bridgeFDB(let change): record(change, name, \.bridgeFDB, \.bridgeFDB)
+    case .neighbour(let change): record(change, name, \.neighbours, \.neighbours)
+    case .address(let change): record(change, name, \.addresses, \.addresses)
+    }
+  }
+
+  private mutating func recordAbsence(_ name: InterfaceName, _ kind: LinkKind) {
+    if images[name] == nil {
+      images[name] = LinkImage(LinkState(name: name, kind: kind, owner: .weft), .absent)
+    }
+  }
+
+  private mutating func recordWhole(_ name: InterfaceName) {
+    guard let link = observed.links[name], images[name]?.extent != .whole else { return }
+    var state = link
+    state.fdb = link.fdb?.filter(\.origin.isLasting)
+    state.bridgeFDB = link.bridgeFDB?.filter(\.origin.isLasting)
+    state.neighbours = link.neighbours?.filter(\.origin.isLasting)
+    state.addresses = link.addresses?.filter(\.origin.isLasting)
+    images[name] = LinkImage(state, .whole)
+    recordBridge(of: link)
+    // A bridge that goes lets its ports go.
+    if link.kind == .bridge {
+      for port in observed.links.values where port.bridge == name { recordMembership(port.name) }
+    }
+  }
+
+  /// What a bridge loses when it loses a port, or may lose when it gets one.
+  private mutating func recordBridge(of port: LinkState) {
+    guard let name = port.bridge else { return }
+    for entry in observed.links[name]?.bridgeFDB ?? [] where entry.port == port.name && entry.origin.isLasting
+    {
+      change(name) { image, _ in image.state.bridgeFDB = (image.state.bridgeFDB ?? []) + [entry] }
+    }
+    recordShape(ofBridge: name)
+  }
+
+  /// A bridge takes its MTU and its address from its ports, and drops neighbours with the address.
+  private mutating func recordShape(ofBridge name: InterfaceName) {
+    recordTables(name)
+    change(name) { image, link in image.state.base[.mtu] = link.base[.mtu] }
+  }
+
+  private mutating func record(_ port: PortChange, of name: InterfaceName) {
+    if port.from != port.to || port.sendsMembership {
+      guard let link = observed.links[name] else { return }
+      recordMembership(name)
+      recordBridge(of: link)
+      if let bridge = port.to { recordShape(ofBridge: bridge) }
+    } else {
+      change(name) { image, _ in
+        for change in port.attributes { image.state.set(change.row, of: .bridgePort, to: change.before) }
+      }
+    }
+  }
+
+  private mutating func recordMembership(_ name: InterfaceName) {
+    change(name) { image, link in
+      image.hasBridge = true
+      image.state.bridge = link.bridge
+      image.state.port = link.port
+    }
+  }
+
+  /// All that the kernel may drop from the tables of IP when the link changes.
+  private mutating func recordTables(_ name: InterfaceName) {
+    change(name) { image, link in
+      image.state.neighbours =
+        (image.state.neighbours ?? []) + (link.neighbours?.filter(\.origin.isLasting) ?? [])
+      image.state.addresses =
+        (image.state.addresses ?? []) + (link.addresses?.filter(\.origin.isLasting) ?? [])
+    }
+  }
+
+  private mutating func record<Entry: TableEntry>(
+    _ change: EntryChange<Entry>, _ name: InterfaceName,
+    _ before: WritableKeyPath<LinkState, [Entry]?>, _ added: WritableKeyPath<EntryTables, [Entry]>
+  ) {
+    self.change(name) { image, _ in
+      switch change {
+      case .create(let entry): image.added[keyPath: added].append(entry)
+      case .replace(let old, let new):
+        if old.origin.isLasting {
+          image.state[keyPath: before] = (image.state[keyPath: before] ?? []) + [old]
+        } else {
+          image.added[keyPath: added].append(new)
+        }
+      case .delete(let entry):
+        image.state[keyPath: before] = (image.state[keyPath: before] ?? []) + [entry]
+      }
+    }
+  }
+
+  /// Changes the image of a link that stays; of one that is recorded whole, or was not there, all is said.
+  private mutating func change(_ name: InterfaceName, _ body: (inout LinkImage, LinkState) -> Void) {
+    guard let link = observed.links[name] else { return }
+    let blank = LinkState(name: name, kind: link.kind, owner: link.owner)
+    var image = images[name] ?? LinkImage(blank, .part)
+    guard image.extent == .part else { return }
+    body(&image, link)
+    images[name] = image
+  }
+}
+
+extension LinkState {
+  /// The first value that a row had is the one from before.
+  fileprivate mutating func set(_ row: Int, of table: AttributeTable, to value: AttributeValue?) {
+    func keep(_ set: inout AttributeSet) { set[row] = set[row] ?? value }
+    switch table.place {
+    case .message: keep(&base)
+    case .infoData:
+      var set = specific ?? AttributeSet(table)
+      keep(&set)
+      specific = set
+    case .slaveData:
+      var set = port ?? AttributeSet(table)
+      keep(&set)
+      port = set
+    }
+  }
+}
+
+extension LinkImage {
+  /// With each entry once: the first that was recorded, and what was there before above what was not.
+  fileprivate var sorted: LinkImage {
+    var image = self
+    image.state.fdb = state.fdb?.sortedByIdentity
+    image.state.bridgeFDB = state.bridgeFDB?.sortedByIdentity
+    image.state.neighbours = state.neighbours?.sortedByIdentity
+    image.state.addresses = state.addresses?.sortedByIdentity
+    return image
+  }
+}
+
+extension Array where Element: TableEntry {
+  /// Each entry once, the first of those with one identity.
+  var sortedByIdentity: [Element] {
+    var result: [Element] = []
+    for entry in sorted(by: Element.precedes) where result.last?.hasSameIdentity(as: entry) != true {
+      result.append(entry)
+    }
+    return result
+  }
+}
+
+// MARK: Back
+
+extension HostImage {
+  /// The wanted state that brings back what there was, and how to plan for it.
+  ///
+  /// - Parameter images: the latest first: each goes further back.
+  public static func restoring(_ images: [HostImage], from observed: HostState) -> (
+    desired: HostState, options: PlanningOptions
+  ) {
+    var desired = HostState()
+    var gone: Set<InterfaceName> = []
+    for link in images.lazy.flatMap(\.links) {
+      let name = link.state.name
+      switch link.extent {
+      case .absent:
+        desired.links[name] = nil
+        gone.insert(name)
+      case .whole:
+        desired.links[name] = link.state
+        gone.remove(name)
+      case .part:
+        // A link that is gone without weft's doing is not weft's to make.
+        guard let present = desired.links[name] ?? (gone.contains(name) ? nil : observed.links[name])
+        else { continue }
+        desired.links[name] = link.patching(present)
+      }
+    }
+    return (desired, PlanningOptions(purpose: .restoring(gone: gone)))
+  }
+}
+
+extension LinkImage {
+  fileprivate func patching(_ present: LinkState) -> LinkState {
+    var link = present
+    for (row, _, value) in state.base.given { link.base[row] = value }
+    for (row, _, value) in state.specific?.given ?? [] where present.kind == state.kind {
+      link.specific?[row] = value
+    }
+    if hasGroup {
+      link.group = state.group
+      link.owner = state.owner
+    }
+    if hasBridge {
+      link.bridge = state.bridge
+      link.port = state.port
+    } else {
+      for (row, _, value) in state.port?.given ?? [] { link.port?[row] = value }
+    }
+    link.fdb = Self.patch(present.fdb, state.fdb, added.fdb)
+    link.bridgeFDB = Self.patch(present.bridgeFDB, state.bridgeFDB, added.bridgeFDB)
+    link.neighbours = Self.patch(present.neighbours, state.neighbours, added.neighbours)
+    link.addresses = Self.patch(present.addresses, state.addresses, added.addresses)
+    return link
+  }
+
+  private static func patch<Entry: TableEntry>(
+    _ present: [Entry]?, _ before: [Entry]?, _ added: [Entry]
+  ) -> [Entry]? {
+    guard before != nil || !added.isEmpty else { return present }
+    // Sorting is stable: of the same identity what was there before comes first.
+    let marked =
+      (before ?? []).map { ($0, true) } + added.map { ($0, false) } + (present ?? []).map { ($0, true) }
+    var result: [Entry] = []
+    var last: Entry?
+    for (entry, stays) in marked.sorted(by: { Entry.precedes($0.0, $1.0) }) {
+      if let last, last.hasSameIdentity(as: entry) { continue }
+      last = entry
+      if stays { result.append(entry) }
+    }
+    return result
+  }
+}
