@@ -175,6 +175,8 @@ public final class JournalStore {
   public func addToHistory(_ journal: Journal) throws {
     var journal = journal
     if journal.phase != .interrupted { journal.phase = .done }
+    // Those of another namespace with the same number go.
+    _ = try history()
     let numbers = historyNumbers()
     try directory.write(doneName((numbers.last ?? 0) + 1), try journal.encoded())
     for number in numbers.dropLast(Self.historyLimit - 1) { try directory.remove(doneName(number)) }

@@ -347,7 +347,10 @@ struct DocumentReader {
     try readList(cursor, "addresses") { reader throws(Diagnostic) in
       let scalar = try reader.readScalar(cursor, "addresses")
       entries.append(
-        InterfaceAddress(prefix: try ValueParser.prefix(scalar, "addresses"), source: scalar.position))
+        InterfaceAddress(
+          prefix: try ValueParser.prefix(scalar, "addresses"),
+          order: UInt16(truncatingIfNeeded: entries.count),
+          source: scalar.position))
     }
     return try unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
   }

@@ -156,6 +156,7 @@ public struct DocumentWriter {
   /// What a document that has the section would own: nothing of it may be missing.
   private mutating func writeTables(_ link: LinkState) {
     let addresses = (link.addresses ?? []).filter { $0.origin.belongsToWeft(tableIsDescribed: true) }
+      .sorted { $0.order < $1.order }
     if !addresses.isEmpty {
       let list = addresses.map { quotedAddress($0.prefix.description) }.joined(separator: ", ")
       line(2, "addresses: [\(list)]")

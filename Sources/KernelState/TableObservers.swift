@@ -184,8 +184,10 @@ enum AddressObserver {
         } else {
           origin = flags & UInt32(IFA_F_PERMANENT) != 0 && !isPointToPoint ? .unmarked : .daemon
         }
-        entries[Int32(bitPattern: header.ifa_index), default: []].append(
-          InterfaceAddress(prefix: prefix, marks: marks, origin: origin))
+        let index = Int32(bitPattern: header.ifa_index)
+        let order = UInt16(truncatingIfNeeded: entries[index]?.count ?? 0)
+        entries[index, default: []].append(
+          InterfaceAddress(prefix: prefix, order: order, marks: marks, origin: origin))
       })
     return entries
   }

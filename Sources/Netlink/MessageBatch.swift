@@ -59,6 +59,29 @@ public final class MessageBatch {
     tags.append(tag)
   }
 
+  /// Adds a copy of one message of another batch, with its tag.
+  public func append(messageAt index: Int, of other: MessageBatch) {
+    var place = 0
+    for _ in 0..<index { place += other.alignedLength(at: place) }
+    let bytes = other.alignedLength(at: place)
+    guard bytes > 0, let from = other.buffer.baseAddress, let to = buffer.baseAddress,
+      length + bytes <= buffer.count
+    else {
+      hasOverflowed = true
+      return
+    }
+    (to + length).copyMemory(from: from + place, byteCount: bytes)
+    lastMessage = length
+    length += bytes
+    tags.append(other.tags[index])
+  }
+
+  /// The length of the message that begins at a place; 0 where none does.
+  private func alignedLength(at place: Int) -> Int {
+    guard place < length, let start = buffer.baseAddress else { return 0 }
+    return netlinkAlign(Int((start + place).assumingMemoryBound(to: nlmsghdr.self).pointee.nlmsg_len))
+  }
+
   public func removeAll() {
     length = 0
     lastMessage = 0
@@ -78,7 +101,7 @@ public final class MessageBatch {
       header.pointee.nlmsg_flags &= ~UInt16(NLM_F_ACK)
       if at == lastMessage { header.pointee.nlmsg_flags |= UInt16(NLM_F_ACK) }
       number &+= 1
-      at += netlinkAlign(Int(header.pointee.nlmsg_len))
+      at += alignedLength(at: at)
     }
     return try body(UnsafeRawBufferPointer(rebasing: buffer[0..<length]))
   }

@@ -216,14 +216,18 @@ public struct InterfaceAddress: TableEntry {
   }
 
   public let prefix: IPPrefix
+  /// Its place among the link's addresses: of several in one IPv4 network the kernel sends from the first.
+  public let order: UInt16
   public let marks: Marks
   public let origin: EntryOrigin
   public let source: SourcePosition
 
   public init(
-    prefix: IPPrefix, marks: Marks = .weft, origin: EntryOrigin = .weft, source: SourcePosition = .none
+    prefix: IPPrefix, order: UInt16 = 0, marks: Marks = .weft, origin: EntryOrigin = .weft,
+    source: SourcePosition = .none
   ) {
     self.prefix = prefix
+    self.order = order
     self.marks = marks
     self.origin = origin
     self.source = source

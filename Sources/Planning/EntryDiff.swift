@@ -50,6 +50,11 @@ struct EntryDiff<Entry: TableEntry> {
     }
   }
 
+  private init(additions: [EntryChange<Entry>], deletions: [EntryChange<Entry>]) {
+    self.additions = additions
+    self.deletions = deletions
+  }
+
   /// Walks both tables at once, and hands over what stands on the same place in them.
   private static func merge(_ desired: [Entry], _ observed: [Entry], _ body: (Entry?, Entry?) -> Void) {
     var wantedIndex = 0
@@ -69,5 +74,31 @@ struct EntryDiff<Entry: TableEntry> {
         presentIndex += 1
       }
     }
+  }
+}
+
+extension EntryDiff where Entry == InterfaceAddress {
+  /// With the new ones in their order.
+  ///
+  /// - Parameters:
+  ///   - before: where the order must be that from before as well: these, and what there is now. Whatever
+  ///     stands behind the first that differs goes, to come again in order.
+  func ordered(restoring before: [Entry]? = nil, observed: [Entry] = []) -> Self {
+    func order(_ entries: [Entry]) -> [Entry] {
+      entries.filter { $0.origin.isLasting && $0.prefix.address.family == .v4 }
+        .sorted { ($0.order, $0.prefix) < ($1.order, $1.prefix) }
+    }
+    var (additions, deletions) = (additions, deletions)
+    if let before {
+      let (wanted, present) = (order(before), order(observed))
+      let common = zip(wanted, present).prefix { $0.isIdentical(to: $1) }.count
+      if common < wanted.count || common < present.count {
+        let isV6 = { (change: EntryChange<Entry>) in change.entry.prefix.address.family == .v6 }
+        additions = wanted[common...].map { .create($0) } + additions.filter(isV6)
+        deletions = present[common...].map { .delete($0) } + deletions.filter(isV6)
+      }
+    }
+    additions.sort { $0.entry.order < $1.entry.order }
+    return EntryDiff(additions: additions, deletions: deletions)
   }
 }

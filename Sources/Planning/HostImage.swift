@@ -88,7 +88,10 @@ private struct ImageBuilder {
     case .fdb(let change): record(change, name, \.fdb, \.fdb)
     case .bridgeFDB(let change): record(change, name, \.bridgeFDB, \.bridgeFDB)
     case .neighbour(let change): record(change, name, \.neighbours, \.neighbours)
-    case .address(let change): record(change, name, \.addresses, \.addresses)
+    case .address(let change):
+      record(change, name, \.addresses, \.addresses)
+      // Of their order, too, the kernel makes something.
+      recordTables(name)
     }
   }
 
@@ -109,7 +112,12 @@ private struct ImageBuilder {
     recordBridge(of: link)
     // A bridge that goes lets its ports go.
     if link.kind == .bridge {
-      for port in observed.links.values where port.bridge == name { recordMembership(port.name) }
+      let ports = observed.links.values.filter { $0.bridge == name }
+      for port in ports { recordMembership(port.name) }
+      // An address that it has from its ports it gets from them again; one that is set stays for ever.
+      if link.base[.mac] == ports.compactMap(\.macAddress).min().map({ .mac($0) }) {
+        images[name]?.state.base[.mac] = nil
+      }
     }
   }
 
@@ -191,6 +199,8 @@ private struct ImageBuilder {
 }
 
 extension LinkState {
+  fileprivate var macAddress: MACAddress? { if case .mac(let mac) = base[.mac] { mac } else { nil } }
+
   /// The first value that a row had is the one from before.
   fileprivate mutating func set(_ row: Int, of table: AttributeTable, to value: AttributeValue?) {
     func keep(_ set: inout AttributeSet) { set[row] = set[row] ?? value }

@@ -156,7 +156,7 @@ private struct AttributeCoding: Encodable {
     }
     switch attribute.type {
     case .flag, .presence, .headerFlag: return .flag(try container.decode(Bool.self, forKey: key))
-    case .number(let width, _, _):
+    case .number(let width, _, let keywords):
       // What the kernel told may lie outside of what a document may say, but not of its field.
       let number = try container.decode(UInt32.self, forKey: key)
       let largest: UInt32 =
@@ -165,7 +165,7 @@ private struct AttributeCoding: Encodable {
         case .u16, .be16: UInt32(UInt16.max)
         case .u32, .be32: UInt32.max
         }
-      guard number <= largest else { break }
+      guard number <= largest || keywords.contains(where: { $0.value == number }) else { break }
       return .number(number)
     case .clock: return .number(try container.decode(UInt32.self, forKey: key))
     case .portRange:
@@ -308,11 +308,12 @@ extension Neighbour: Codable {
 }
 
 extension InterfaceAddress: Codable {
-  private enum Key: String, CodingKey { case prefix, marks }
+  private enum Key: String, CodingKey { case prefix, order, marks }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(prefix.description, forKey: .prefix)
+    if order != 0 { try container.encode(order, forKey: .order) }
     if marks != .weft { try container.encode(marks, forKey: .marks) }
   }
 
@@ -320,6 +321,7 @@ extension InterfaceAddress: Codable {
     let container = try decoder.container(keyedBy: Key.self)
     self.init(
       prefix: try container.parse(.prefix) { IPPrefix($0) },
+      order: try container.decodeIfPresent(UInt16.self, forKey: .order) ?? 0,
       marks: try container.decodeIfPresent(Marks.self, forKey: .marks) ?? .weft, origin: .unmarked)
   }
 }

@@ -7,9 +7,12 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
   case replace(old: Entry, new: Entry)
   case delete(Entry)
 
-  public var source: SourcePosition {
+  public var source: SourcePosition { entry.source }
+
+  /// The entry that there is afterwards, or that goes.
+  public var entry: Entry {
     switch self {
-    case .create(let entry), .replace(_, let entry), .delete(let entry): entry.source
+    case .create(let entry), .replace(_, let entry), .delete(let entry): entry
     }
   }
 }

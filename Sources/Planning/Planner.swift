@@ -284,6 +284,7 @@ public struct Planner {
     planMembership(present, wanted)
     let base = wanted.base.changes(from: present.base)
     if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
+    if options.isRestoring { warnOfFixedAddress(wanted, base) }
     if rewired.contains(wanted.name), !base.contains(where: { $0.attribute.key == Attribute.mtu.key }),
       let mtu = AttributeSet.given(wanted.base, only: .mtu)
     {
@@ -331,6 +332,18 @@ public struct Planner {
     if changes(.up, to: .flag(false)) { return [.neighbours, .ipv6Addresses] }
     if changes(.mac) || mayChangeAddress(present, wanted) { return .neighbours }
     return []
+  }
+
+  /// A bridge has its address from its ports until one is set, and never again after that.
+  private mutating func warnOfFixedAddress(_ bridge: LinkState, _ changes: [AttributeChange]) {
+    guard bridge.kind == .bridge,
+      let mac = changes.first(where: { $0.attribute.key == Attribute.mac.key })?.after
+    else { return }
+    let ports = (observedPorts[bridge.name] ?? []) + (desiredPorts[bridge.name] ?? [])
+    guard ports.contains(where: { $0.base[.mac] == mac }) else { return }
+    warn(
+      "bridge \(bridge.name) has its old address again, but as one that was set: it no longer follows the addresses of its ports, which only a new bridge would",
+      .none)
   }
 
   /// Whether a bridge that has the lowest address of its ports may get another one.

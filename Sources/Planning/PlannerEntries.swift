@@ -65,7 +65,8 @@ extension Planner {
     // Deletions first: the first IPv4 address of a network takes the others along when it goes.
     let isLost = loss.contains(.ipv6Addresses)
     let remaining = present?.addresses?.filter { !isLost || $0.prefix.address.family == .v4 } ?? []
-    let addresses = diff(link.addresses, remaining)
+    let addresses = diff(link.addresses, remaining).ordered(
+      restoring: options.isRestoring ? link.addresses : nil, observed: remaining)
     append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses) {
       .address($0)
     }

@@ -98,8 +98,10 @@ public struct StoredPlan: Sendable, Equatable, Codable {
     return changes.map { change in
       guard case .object(let fields) = change else { return change.text }
       let words = ["action", "object", "device", "key"].compactMap { fields[$0] }.filter { $0 != .null }
-      let values = [("from", fields["before"]), ("to", fields["after"])].compactMap { word, value in
-        value == nil || value == .null ? nil : "\(word) (\(value?.text ?? ""))"
+      let values = [("from", fields["before"]), ("to", fields["after"])].compactMap {
+        word, value -> String? in
+        guard let text = value?.text, !text.isEmpty, value != .null else { return nil }
+        return "\(word) (\(text))"
       }
       return (words.map(\.text) + values).joined(separator: " ")
     }

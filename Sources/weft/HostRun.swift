@@ -158,6 +158,7 @@ struct HostRun {
     } catch {
       Console.note("the journal \(session.store.openPath) could not be removed: \(Self.text(error))")
     }
+    for note in outcome.plan?.notes ?? [] { Console.note("warning: \(note.text)") }
     let work =
       outcome.plan == nil
       ? "nothing had been changed" : "what had been done was undone; the host is as it was before"

@@ -62,7 +62,8 @@ struct Apply: ParsableCommand {
       settings.confirmation = Confirmation(seconds: confirm?.seconds ?? 60, check: check)
     }
     let isDone = try run.change(command: "apply", settings) { plan in
-      try stored?.check(plan, arguments.namespace)
+      // Where all of it is done already, there is nothing left that could be wrong.
+      if !plan.isEmpty { try stored?.check(plan, arguments.namespace) }
       try arguments.output.print(plan)
       return true
     }

@@ -70,17 +70,24 @@ final class TemporaryFolder {
 enum WeftCommand {
   static let path: String = {
     if let path = ProcessInfo.processInfo.environment["WEFT_BINARY"] { return path }
+    return built("weft")
+  }()
+
+  /// Preloaded, it makes the command fail or die: see Tests/FaultInjection.
+  static let faultInjection = built("libFaultInjection.so")
+
+  private static func built(_ name: String) -> String {
     // …/debug/weftPackageTests.xctest, or a helper that runs it: the command is beside the bundle.
     var candidates = [URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()]
     for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
       candidates.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
     }
     for folder in candidates {
-      let command = folder.appendingPathComponent("weft").path
-      if FileManager.default.isExecutableFile(atPath: command) { return command }
+      let path = folder.appendingPathComponent(name).path
+      if FileManager.default.isExecutableFile(atPath: path) { return path }
     }
-    return "weft"
-  }()
+    return name
+  }
 }
 
 /// The root of the checkout, for its examples and scripts.
@@ -91,9 +98,12 @@ let packageRoot = URL(fileURLWithPath: #filePath)
 /// A network namespace of a test's own, with a name that nobody else uses; it goes away with its owner.
 final class TestNamespace {
   let name: String
+  /// Where weft keeps its locks and journals of this namespace, apart from the host's own.
+  let runFolder: String
 
   init(_ purpose: String = "t") throws {
     name = "weft-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())"
+    runFolder = "/run/\(name)"
     let result = try KernelTests.run(["ip", "netns", "add", name])
     try #require(result.status == 0, "ip netns add needs root: \(result.error)")
     // What the kernel would add by itself, at times of its own.
@@ -105,7 +115,10 @@ final class TestNamespace {
     try ip("link set lo up")
   }
 
-  deinit { _ = try? KernelTests.run(["ip", "netns", "del", name]) }
+  deinit {
+    _ = try? KernelTests.run(["ip", "netns", "del", name])
+    try? FileManager.default.removeItem(atPath: runFolder)
+  }
 
   var namespace: NetworkNamespace { NetworkNamespace(nameOrPath: name) }
 
@@ -136,7 +149,18 @@ final class TestNamespace {
   /// `weft COMMAND … --netns NAME`.
   @discardableResult
   func weft(_ arguments: String..., input: String? = nil) throws -> CommandResult {
-    try KernelTests.run([WeftCommand.path] + arguments + ["--netns", name], input: input)
+    try weft(arguments, input: input)
+  }
+
+  /// The same with variables for the command alone.
+  @discardableResult
+  func weft(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws
+    -> CommandResult
+  {
+    let variables = environment.merging(["WEFT_RUN_DIR": runFolder]) { given, _ in given }
+    return try KernelTests.run(
+      ["env"] + variables.map { "\($0.key)=\($0.value)" } + [WeftCommand.path] + arguments
+        + ["--netns", name], input: input)
   }
 
   /// `weft apply`, which must succeed.
@@ -158,8 +182,23 @@ final class TestNamespace {
   /// Everything that iproute2 tells of the namespace, for a look before and after.
   func snapshot() throws -> Set<String> {
     var lines: Set<String> = []
+    let addresses = Dictionary(
+      try json("ip link").compactMap { link in
+        (link["ifname"] as? String).map { ($0, link["address"] as? String) }
+      }, uniquingKeysWith: { first, _ in first })
     for line in ["ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent"] {
-      for object in try json(line) {
+      for var object in try json(line) {
+        // What the kernel listens to by itself, which depends on whether the link was ever up.
+        let mac = object["mac"] as? String ?? ""
+        if line == "bridge fdb", object["dst"] == nil, mac.hasPrefix("33:33:") || mac.hasPrefix("01:00:5e:") {
+          continue
+        }
+        // A bridge's own address stands under whichever of its ports had it first.
+        if let bridge = object["master"] as? String, line == "bridge fdb",
+          object["mac"] as? String == addresses[bridge] ?? nil
+        {
+          object["ifname"] = bridge
+        }
         let data = try JSONSerialization.data(withJSONObject: Self.stable(object), options: [.sortedKeys])
         lines.insert("\(line) \(String(decoding: data, as: UTF8.self))")
       }
@@ -173,7 +212,8 @@ final class TestNamespace {
     if let list = value as? [Any] { return list.map(stable) }
     guard let object = value as? [String: Any] else { return value }
     let volatile = [
-      "ifindex", "link_index", "linkmode", "used", "updated", "confirmed", "operstate", "flags", "state",
+      "ifindex", "link_index", "qdisc", "linkmode", "used", "updated", "confirmed", "operstate", "flags",
+      "state",
     ]
     return object.filter { key, value in
       // A port's number depends on the order in which ports came.

@@ -1,0 +1,55 @@
+// Makes one netlink message of a program fail, or the program die before it: preloaded, it counts
+// the messages that would change the kernel's state.
+//
+//   FAULT_AT    the number of the message, from 1
+//   FAULT_MODE  fail: the kernel is sent a message that it does not know instead
+//               kill: those before it are sent, then the program kills itself (SIGKILL)
+//               stop: the same with SIGTERM, and all of them are sent
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef ssize_t sender(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+
+ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t size)
+{
+    static long seen;
+    sender *next = (sender *)dlsym(RTLD_NEXT, "sendto");
+    const char *at = getenv("FAULT_AT"), *mode = getenv("FAULT_MODE");
+    struct sockaddr_nl own;
+    socklen_t own_size = sizeof own;
+    if (!at || !mode || getsockname(fd, (struct sockaddr *)&own, &own_size) || own.nl_family != AF_NETLINK)
+        return next(fd, data, length, flags, to, size);
+    char *copy = malloc(length);
+    memcpy(copy, data, length);
+    size_t place = 0;
+    while (place + sizeof(struct nlmsghdr) <= length) {
+        struct nlmsghdr *message = (struct nlmsghdr *)(copy + place);
+        int changes = message->nlmsg_type >= RTM_BASE && (message->nlmsg_type & 3) != 2;
+        // What is tried in a namespace of its own changes nothing of the host's.
+        if (memmem(message, message->nlmsg_len, "probe-", 6))
+            changes = 0;
+        if (changes && ++seen == atol(at)) {
+            if (!strcmp(mode, "kill")) {
+                if (place)
+                    next(fd, copy, place, flags, to, size);
+                kill(getpid(), SIGKILL);
+                pause();
+            }
+            if (!strcmp(mode, "stop"))
+                kill(getpid(), SIGTERM);
+            else
+                message->nlmsg_type = 0x0fff;
+        }
+        place += NLMSG_ALIGN(message->nlmsg_len);
+    }
+    ssize_t sent = next(fd, copy, length, flags, to, size);
+    free(copy);
+    return sent;
+}
