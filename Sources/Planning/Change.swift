@@ -56,7 +56,12 @@ extension Step {
   public var changes: [Change] {
     guard isShown else { return [] }
     switch operation {
-    case .create(let creation): return [change(for: creation)]
+    case .create(let creation):
+      // What goes with the old one is no step of its own.
+      let dropped = creation.droppedEntries.map { operation in
+        Step(creation.state, operation, phase: phase, source: source)
+      }
+      return [change(for: creation)] + dropped.flatMap(\.changes)
     case .delete(let state):
       return [change(.delete, state.noun, nil, before: state.summary, after: .none)]
     case .group(let old, let new):

@@ -18,7 +18,12 @@ public enum Disruption: String, Sendable, Comparable, CaseIterable, Codable {
 extension Step {
   public var disruption: Disruption {
     switch operation {
-    case .create(let creation): creation.replaced == nil ? .none : .replace
+    case .create(let creation):
+      if creation.droppedEntries.contains(where: { if case .address = $0 { true } else { false } }) {
+        .removes
+      } else {
+        creation.replaced == nil ? .none : .replace
+      }
     case .delete: isShown ? .removes : .none
     case .group: .none
     case .set(_, let changes):

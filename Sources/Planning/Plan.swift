@@ -65,8 +65,14 @@ public struct LinkCreation: Sendable {
   public let reasons: [AttributeChange]
   /// Entries that a replacement takes down and puts back.
   public let rebuiltEntries: Int
+  /// Deletions of entries that the document does not want: they go with what is replaced.
+  public let droppedEntries: [Step.Operation]
 
-  public init(state: LinkState, replaced: LinkState?, reasons: [AttributeChange], rebuiltEntries: Int) {
+  public init(
+    state: LinkState, replaced: LinkState?, reasons: [AttributeChange], rebuiltEntries: Int,
+    droppedEntries: [Step.Operation]
+  ) {
+    self.droppedEntries = droppedEntries
     self.state = state
     self.replaced = replaced
     self.reasons = reasons

@@ -203,7 +203,8 @@ public struct Planner {
       link,
       .create(
         LinkCreation(
-          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown })),
+          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown },
+          droppedEntries: old.map { droppedEntries(of: $0, by: carried) } ?? [])),
       phase(.create))
     let description = AttributeSet.given(link.base, only: .description)
     if let description { add(link, .set(.link, [description]), phase(.configure), isShown: false) }
@@ -255,7 +256,29 @@ public struct Planner {
     return link
   }
 
+  /// What of the old one's tables is not wanted any more.
+  private func droppedEntries(of old: LinkState, by link: LinkState) -> [Step.Operation] {
+    func dropped<Entry: TableEntry>(_ wanted: [Entry]?, _ present: [Entry]?) -> [EntryChange<Entry>] {
+      (options.isRestoring
+        ? EntryDiff(restoring: wanted ?? [], observed: present ?? [])
+        : EntryDiff(desired: wanted, observed: present ?? [], prunes: options.prunes)).deletions
+    }
+    return dropped(link.fdb, old.fdb).map { .fdb($0) }
+      + dropped(link.bridgeFDB, old.bridgeFDB).map { .bridgeFDB($0) }
+      + dropped(link.addresses, old.addresses).map { .address($0) }
+      + dropped(link.neighbours, old.neighbours).map { .neighbour($0) }
+  }
+
   private mutating func warnOfLoss(_ old: LinkState?, _ link: LinkState) {
+    if let old, !options.isRestoring {
+      func count<Entry: TableEntry>(_ table: [Entry]?) -> Int { table?.count { $0.origin == .daemon } ?? 0 }
+      let theirs = count(old.fdb) + count(old.bridgeFDB) + count(old.neighbours) + count(old.addresses)
+      if theirs > 0 {
+        warn(
+          "\(old.noun) \(old.name) is made anew: \(theirs) \(theirs == 1 ? "entry" : "entries") of other programs go with the old one, and are theirs to write again",
+          link.source)
+      }
+    }
     guard link.fdb == nil, let old, old.underlayFamily != link.underlayFamily else { return }
     let lost = old.fdb?.count { $0.origin == .unmarked && $0.vtep.family != link.underlayFamily } ?? 0
     guard lost > 0 else { return }

@@ -14,6 +14,11 @@ enum Interruption {
   /// somebody (nohup) said that it does not matter.
   static func watch() {
     _ = received.load(ordering: .relaxed)
+    // Whoever started weft may have blocked them.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     for number in [SIGINT, SIGTERM, SIGHUP] {
       var action = sigaction()
       guard sigaction(number, nil, &action) == 0 else { continue }

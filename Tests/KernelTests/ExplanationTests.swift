@@ -20,7 +20,8 @@ import Testing
     }
     let failure = try #require(try host.socket().send(batch).first)
     let link = LinkState(name: try #require(InterfaceName(kernel: "vx0")), kind: .vxlan, owner: .weft)
-    let creation = LinkCreation(state: link, replaced: nil, reasons: [], rebuiltEntries: 0)
+    let creation = LinkCreation(
+      state: link, replaced: nil, reasons: [], rebuiltEntries: 0, droppedEntries: [])
     let step = Step(link, .create(creation), phase: .create, source: .none)
     #expect(
       StepFailure(step: step, error: failure.error).explanation
