@@ -184,6 +184,29 @@ import Testing
     }
   }
 
+  /// A packet each millisecond, and not one is lost over twenty moves and a full apply.
+  @Test func movesTwentyTimesWithoutLosingAPacket() throws {
+    try PacketLab.with(tenants: [1, 2, 2]) { lab in
+      let (a, b, c) = (lab.hosts[0], lab.hosts[1], lab.hosts[2])
+      let documents = [b, c].map { staticDocument(a, remote: [$0]) }
+      try a.namespace.apply(documents[0])
+      try b.namespace.apply(staticDocument(b, remote: [a]))
+      try c.namespace.apply(staticDocument(c, remote: [a]))
+      let arriving = try lab.captureArriving(c)
+      let count = 12_000
+      let ping = try BackgroundProcess(
+        in: a.tenant, TestNamespace.pingArguments(b.tenantIP, count: count, interval: 0.001, timeout: 5, []))
+      for number in 1...20 { try a.namespace.apply(documents[number % 2]) }
+      let again = try a.namespace.weft("apply", "-", input: documents[0])
+      #expect(again.status == 0 && again.output == "Nothing to do.\n", "\(again.output)\(again.error)")
+      #expect(ping.isRunning, "it ended too early to show anything")
+      let result = try PingResult(ping.result())
+      #expect(result.sent == count && result.isComplete, "\(result.output)")
+      // It did go both ways.
+      try poll("some reached C") { try !arriving.frames().encapsulated.compactMap(\.echoRequest).isEmpty }
+    }
+  }
+
   private func expectOneMove(
     of mac: String, from before: String, to after: String, _ diff: CommandResult,
     sourceLocation: SourceLocation = #_sourceLocation
