@@ -13,6 +13,8 @@ let package = Package(
     .library(name: "KernelState", targets: ["KernelState"]),
     .library(name: "Planning", targets: ["Planning"]),
     .library(name: "Applying", targets: ["Applying"]),
+    // For the fuzzers alone, a package of their own.
+    .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     // For the tests alone, which load it into the command: it has to be a file of its own.
     .library(name: "FaultInjection", type: .dynamic, targets: ["FaultInjection"]),
   ],
@@ -41,6 +43,10 @@ let package = Package(
       ]),
     // Random states and a model of the kernel, for the properties that the tests below check.
     .target(name: "RandomStates", dependencies: ["OverlayModel", "Planning"], path: "Tests/RandomStates"),
+    .target(
+      name: "FuzzTargets", dependencies: ["Applying", "Documents", "KernelState", "Planning", "Netlink"],
+      path: "Tests/FuzzTargets"),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RandomStates"]),
     .target(name: "FaultInjection", path: "Tests/FaultInjection"),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "RandomStates"]),

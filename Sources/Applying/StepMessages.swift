@@ -5,7 +5,7 @@ import Planning
 
 extension Step {
   /// Adds the step's messages to a batch.
-  func encode(with encoder: inout RequestEncoder, into batch: MessageBatch, tag: UInt32) {
+  package func encode(with encoder: inout RequestEncoder, into batch: MessageBatch, tag: UInt32) {
     switch operation {
     case .create(let creation): encoder.create(creation.state, into: batch, tag: tag)
     case .delete: encoder.delete(link, into: batch, tag: tag)

@@ -51,6 +51,29 @@ public struct HostObserver {
     return state
   }
 
+  /// What a stretch of messages tells, for whoever has them from elsewhere than a dump.
+  package static func state(of messages: [NetlinkMessage]) -> HostState {
+    var links = LinkObserver()
+    for message in messages { links.read(message) }
+    var byIndex = Dictionary(
+      links.resolved().map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    var fdb = FDBObserver(links: byIndex)
+    var neighbours: [Int32: [Neighbour]] = [:]
+    var addresses: [Int32: [InterfaceAddress]] = [:]
+    for message in messages {
+      fdb.read(message)
+      NeighbourObserver.read(message, into: &neighbours)
+      AddressObserver.read(message, into: &addresses)
+    }
+    for index in byIndex.keys {
+      byIndex[index]?.fdb = fdb.vxlan[index]?.sorted(by: FDBEntry.precedes)
+      byIndex[index]?.bridgeFDB = fdb.bridge[index]?.sorted(by: BridgeFDBEntry.precedes)
+      byIndex[index]?.neighbours = neighbours[index]?.sorted(by: Neighbour.precedes)
+      byIndex[index]?.addresses = addresses[index]?.sorted(by: InterfaceAddress.precedes)
+    }
+    return HostState(links: Array(byIndex.values))
+  }
+
   private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool {
     switch scope.tables {
     case .all: true

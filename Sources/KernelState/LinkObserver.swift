@@ -30,7 +30,7 @@ public struct LinkObserver {
     return observer.resolved()
   }
 
-  private mutating func read(_ message: NetlinkMessage) {
+  mutating func read(_ message: NetlinkMessage) {
     guard message.type == UInt16(RTM_NEWLINK), let header = message.header(ifinfomsg.self) else { return }
     var name: InterfaceName?
     var kind = LinkKind.other("")
@@ -85,7 +85,7 @@ public struct LinkObserver {
     raw.append(link)
   }
 
-  private func resolved() -> [LinkState] {
+  func resolved() -> [LinkState] {
     let names = Dictionary(
       raw.map { ($0.state.index, $0.state.name) }, uniquingKeysWith: { first, _ in first })
     return raw.map { link in

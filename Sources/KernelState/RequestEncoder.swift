@@ -9,13 +9,23 @@ import OverlayModel
 public struct RequestEncoder {
   public private(set) var indices: [InterfaceName: Int32]
   private var nextIndex: Int32
+  private let taken: Set<Int32>
 
   /// - Parameter state: as observed, for the numbers that are taken.
   public init(observed state: HostState) {
     indices = state.links.mapValues(\.index)
     // The kernel counts up and does not go back: what is above all is free, unless somebody
     // else makes a link in the same moment, which the kernel then tells (EBUSY).
-    nextIndex = (indices.values.max() ?? 0) + 1
+    let last = indices.values.max() ?? 0
+    taken = last < Int32.max - 100_000 ? [] : Set(indices.values)
+    nextIndex = taken.isEmpty ? last + 1 : 1
+  }
+
+  /// A number that no link has. Where somebody gave one the highest, those in between are looked for.
+  private mutating func takeIndex() -> Int32 {
+    while taken.contains(nextIndex) { nextIndex += 1 }
+    defer { nextIndex += 1 }
+    return nextIndex
   }
 
   /// The number of a link; 0, which no link has, if it is not there.
@@ -25,8 +35,7 @@ public struct RequestEncoder {
 
   /// A new link: name, kind, attributes, mark, bridge and address in one message, and still down.
   public mutating func create(_ link: LinkState, into batch: MessageBatch, tag: UInt32) {
-    let number = nextIndex
-    nextIndex += 1
+    let number = takeIndex()
     indices[link.name] = number
     batch.append(type: RTM_NEWLINK, flags: Int(NLM_F_CREATE | NLM_F_EXCL), tag: tag) { writer in
       var header = ifinfomsg()

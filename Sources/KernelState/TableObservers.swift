@@ -37,7 +37,7 @@ struct FDBObserver {
     self = current
   }
 
-  private mutating func read(_ message: NetlinkMessage) {
+  mutating func read(_ message: NetlinkMessage) {
     guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
     let isOwnTable = header.ndm_flags & UInt8(NTF_SELF) != 0
     guard isOwnTable == false || links[header.ndm_ifindex]?.kind == .vxlan else { return }
@@ -101,40 +101,42 @@ enum NeighbourObserver {
     var entries: [Int32: [Neighbour]] = [:]
     try socket.dump(
       type: RTM_GETNEIGH, build: { $0.put(header: ndmsg()) }, restart: { entries = [:] },
-      read: { message in
-        guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
-        guard Int32(header.ndm_family) == AF_INET || Int32(header.ndm_family) == AF_INET6 else { return }
-        var address: IPAddress?
-        var mac: MACAddress?
-        var protocolNumber: UInt8 = 0
-        for attribute in message.attributes(after: ndmsg.self) {
-          switch Int(attribute.type) {
-          case NDA_DST: address = IPAddress(bytes: attribute.payload)
-          case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
-          case NDA_PROTOCOL: protocolNumber = attribute.u8 ?? 0
-          default: break
-          }
-        }
-        guard let address, let mac else { return }
-        let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
-        let isMarked = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0 || protocolNumber != 0
-        let origin: EntryOrigin
-        if protocolNumber == Ownership.protocolNumber {
-          origin = .weft
-        } else if isMarked {
-          origin = .daemon
-        } else if isPermanent {
-          origin = .unmarked
-        } else {
-          return
-        }
-        let marks = EntryMarks(
-          state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_OFFLOADED),
-          protocolNumber: protocolNumber)
-        entries[header.ndm_ifindex, default: []].append(
-          Neighbour(address: address, mac: mac, marks: marks, origin: origin))
-      })
+      read: { read($0, into: &entries) })
     return entries
+  }
+
+  static func read(_ message: NetlinkMessage, into entries: inout [Int32: [Neighbour]]) {
+    guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
+    guard Int32(header.ndm_family) == AF_INET || Int32(header.ndm_family) == AF_INET6 else { return }
+    var address: IPAddress?
+    var mac: MACAddress?
+    var protocolNumber: UInt8 = 0
+    for attribute in message.attributes(after: ndmsg.self) {
+      switch Int(attribute.type) {
+      case NDA_DST: address = IPAddress(bytes: attribute.payload)
+      case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
+      case NDA_PROTOCOL: protocolNumber = attribute.u8 ?? 0
+      default: break
+      }
+    }
+    guard let address, let mac else { return }
+    let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
+    let isMarked = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0 || protocolNumber != 0
+    let origin: EntryOrigin
+    if protocolNumber == Ownership.protocolNumber {
+      origin = .weft
+    } else if isMarked {
+      origin = .daemon
+    } else if isPermanent {
+      origin = .unmarked
+    } else {
+      return
+    }
+    let marks = EntryMarks(
+      state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_OFFLOADED),
+      protocolNumber: protocolNumber)
+    entries[header.ndm_ifindex, default: []].append(
+      Neighbour(address: address, mac: mac, marks: marks, origin: origin))
   }
 }
 
@@ -144,52 +146,54 @@ enum AddressObserver {
     var entries: [Int32: [InterfaceAddress]] = [:]
     try socket.dump(
       type: RTM_GETADDR, build: { $0.put(header: ifaddrmsg()) }, restart: { entries = [:] },
-      read: { message in
-        guard message.type == UInt16(RTM_NEWADDR), let header = message.header(ifaddrmsg.self) else { return }
-        var local: IPAddress?
-        var peer: IPAddress?
-        var flags = UInt32(header.ifa_flags)
-        var marks = InterfaceAddress.Marks(scope: header.ifa_scope)
-        for attribute in message.attributes(after: ifaddrmsg.self) {
-          switch Int(attribute.type) {
-          case IFA_LOCAL: local = IPAddress(bytes: attribute.payload)
-          case IFA_ADDRESS: peer = IPAddress(bytes: attribute.payload)
-          case IFA_FLAGS: flags = attribute.u32 ?? flags
-          case IFA_PROTO: marks.protocolNumber = attribute.u8 ?? 0
-          case IFA_BROADCAST: marks.broadcast = attribute.u32.map { UInt32(bigEndian: $0) } ?? 0
-          case IFA_CACHEINFO:
-            guard let times = attribute.value(ifa_cacheinfo.self) else { continue }
-            marks.validSeconds = times.ifa_valid
-            marks.preferredSeconds = times.ifa_prefered
-          default: break
-          }
-        }
-        guard let address = local ?? peer, let prefix = IPPrefix(address, length: Int(header.ifa_prefixlen))
-        else { return }
-        // The others say what the kernel is doing with it.
-        marks.flags =
-          flags
-          & UInt32(
-            IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
-        let protocolNumber = marks.protocolNumber
-        let isPointToPoint = peer != nil && local != nil && peer != local
-        let origin: EntryOrigin
-        if protocolNumber == Ownership.protocolNumber {
-          origin = .weft
-        } else if protocolNumber != 0 {
-          // 1 to 3 are the kernel's own (IFAPROT_KERNEL_LO, _RA, _LL), all others some program's.
-          origin = protocolNumber <= 3 ? .kernel : .daemon
-        } else if address.isIPv6LinkLocal {
-          origin = .kernel
-        } else {
-          origin = flags & UInt32(IFA_F_PERMANENT) != 0 && !isPointToPoint ? .unmarked : .daemon
-        }
-        let index = Int32(bitPattern: header.ifa_index)
-        let order = UInt16(truncatingIfNeeded: entries[index]?.count ?? 0)
-        entries[index, default: []].append(
-          InterfaceAddress(prefix: prefix, order: order, marks: marks, origin: origin))
-      })
+      read: { read($0, into: &entries) })
     return entries
+  }
+
+  static func read(_ message: NetlinkMessage, into entries: inout [Int32: [InterfaceAddress]]) {
+    guard message.type == UInt16(RTM_NEWADDR), let header = message.header(ifaddrmsg.self) else { return }
+    var local: IPAddress?
+    var peer: IPAddress?
+    var flags = UInt32(header.ifa_flags)
+    var marks = InterfaceAddress.Marks(scope: header.ifa_scope)
+    for attribute in message.attributes(after: ifaddrmsg.self) {
+      switch Int(attribute.type) {
+      case IFA_LOCAL: local = IPAddress(bytes: attribute.payload)
+      case IFA_ADDRESS: peer = IPAddress(bytes: attribute.payload)
+      case IFA_FLAGS: flags = attribute.u32 ?? flags
+      case IFA_PROTO: marks.protocolNumber = attribute.u8 ?? 0
+      case IFA_BROADCAST: marks.broadcast = attribute.u32.map { UInt32(bigEndian: $0) } ?? 0
+      case IFA_CACHEINFO:
+        guard let times = attribute.value(ifa_cacheinfo.self) else { continue }
+        marks.validSeconds = times.ifa_valid
+        marks.preferredSeconds = times.ifa_prefered
+      default: break
+      }
+    }
+    guard let address = local ?? peer, let prefix = IPPrefix(address, length: Int(header.ifa_prefixlen))
+    else { return }
+    // The others say what the kernel is doing with it.
+    marks.flags =
+      flags
+      & UInt32(
+        IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
+    let protocolNumber = marks.protocolNumber
+    let isPointToPoint = peer != nil && local != nil && peer != local
+    let origin: EntryOrigin
+    if protocolNumber == Ownership.protocolNumber {
+      origin = .weft
+    } else if protocolNumber != 0 {
+      // 1 to 3 are the kernel's own (IFAPROT_KERNEL_LO, _RA, _LL), all others some program's.
+      origin = protocolNumber <= 3 ? .kernel : .daemon
+    } else if address.isIPv6LinkLocal {
+      origin = .kernel
+    } else {
+      origin = flags & UInt32(IFA_F_PERMANENT) != 0 && !isPointToPoint ? .unmarked : .daemon
+    }
+    let index = Int32(bitPattern: header.ifa_index)
+    let order = UInt16(truncatingIfNeeded: entries[index]?.count ?? 0)
+    entries[index, default: []].append(
+      InterfaceAddress(prefix: prefix, order: order, marks: marks, origin: origin))
   }
 }
 

@@ -29,7 +29,7 @@ public struct NetlinkMessage {
 
   /// The error in an NLMSG_ERROR or NLMSG_DONE; nil where the code is 0, an acknowledgement.
   /// A message too short to hold a code is an error itself.
-  func failure() -> NetlinkError? {
+  package func failure() -> NetlinkError? {
     guard payload.count >= MemoryLayout<Int32>.size else {
       return type == UInt16(NLMSG_DONE)
         ? nil : NetlinkError(code: EBADMSG, context: "reading an acknowledgement")

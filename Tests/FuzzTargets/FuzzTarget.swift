@@ -1,0 +1,109 @@
+import Applying
+import Documents
+import KernelState
+import Netlink
+import OverlayModel
+import Planning
+
+/// What is fed with arbitrary bytes: by libFuzzer (Scripts/fuzz), and by a test that replays the corpus.
+///
+/// Each reads what comes from outside of weft, and uses whatever it makes of it. It must come to an end, without a crash.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+  /// YAML, as `weft validate` reads it.
+  case documents
+  /// Datagrams of the kernel's.
+  case netlink
+  /// Files of `weft diff --out`.
+  case plan
+  /// What is on disk between two runs.
+  case journal
+
+  /// What was found wrong, beside crashes.
+  public struct Finding: Error {
+    public let text: String
+  }
+
+  public func run(_ bytes: [UInt8]) throws {
+    switch self {
+    case .documents: try Self.readDocument(bytes)
+    case .netlink: Self.readDatagram(bytes)
+    case .plan: try Self.readPlan(bytes)
+    case .journal: try Self.readJournal(bytes)
+    }
+  }
+
+  private static func require(_ condition: Bool, _ text: @autoclosure () -> String) throws {
+    guard condition else { throw Finding(text: text()) }
+  }
+
+  private static func readDocument(_ bytes: [UInt8]) throws {
+    let file = SourceFile(name: "fuzz.yaml", bytes: bytes)
+    do throws(DocumentFaults) {
+      let state = try DocumentCompiler.compile([file]).state
+      use(Planner.plan(desired: state, observed: HostState()))
+    } catch {
+      let lines = bytes.split(omittingEmptySubsequences: false) { $0 == 10 || $0 == 13 }.count
+      let rendered = DiagnosticRenderer(files: error.files, colour: false).render(error.diagnostics)
+      try require(!error.diagnostics.isEmpty && !rendered.isEmpty, "a fault without a word")
+      for diagnostic in error.diagnostics {
+        try require(diagnostic.position.line <= lines + 1, "line \(diagnostic.position.line) of \(lines)")
+      }
+    }
+  }
+
+  private static func readDatagram(_ bytes: [UInt8]) {
+    // Where the kernel puts it: aligned as its structures are.
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
+    defer { buffer.deallocate() }
+    buffer.copyBytes(from: bytes)
+    let messages = Array(MessageReader(UnsafeRawBufferPointer(buffer)))
+    for message in messages { _ = message.failure() }
+    let state = HostObserver.state(of: messages)
+    _ = DocumentWriter.write(state, showsAll: true)
+    use(Planner.plan(desired: HostState(), observed: state))
+  }
+
+  private static func readPlan(_ bytes: [UInt8]) throws {
+    do throws(StoredPlan.Fault) {
+      let stored = try StoredPlan.decode(bytes)
+      _ = try? stored.differences(from: Planner.plan(desired: HostState(), observed: HostState()))
+      guard let again = try? stored.encoded() else { throw StoredPlan.Fault.unreadable("not written again") }
+      try requireSame(try StoredPlan.decode(again) == stored)
+    } catch {
+      if case .unreadable("not the same") = error {
+        throw Finding(text: "a plan that is another one when written")
+      }
+    }
+  }
+
+  private static func requireSame(_ isSame: Bool) throws(StoredPlan.Fault) {
+    if !isSame { throw .unreadable("not the same") }
+  }
+
+  private static func readJournal(_ bytes: [UInt8]) throws {
+    let journal: Journal
+    do throws(JournalFault) {
+      journal = try Journal.decode(bytes)
+    } catch {
+      return
+    }
+    let encoded = try journal.encoded()
+    try require(
+      try Journal.decode(encoded).encoded() == encoded, "a journal that is another one when written")
+    let observed = HostState()
+    let (desired, options) = HostImage.restoring(journal.images, from: observed)
+    use(Planner.plan(desired: desired, observed: observed, options: options))
+  }
+
+  private static func use(_ plan: Plan) {
+    _ = TextRendering(isFull: true).render(plan)
+    _ = IPRoute2Rendering.render(plan)
+    _ = try? JSONRendering.render(plan)
+    let batch = MessageBatch()
+    var encoder = RequestEncoder(observed: HostState())
+    for step in plan.steps {
+      step.encode(with: &encoder, into: batch, tag: 0)
+      if batch.isFull || batch.hasOverflowed { batch.removeAll() }
+    }
+  }
+}
