@@ -133,8 +133,7 @@ public final class Applier {
   /// - Throws: ``ApplyError``; ``NetlinkError`` if the socket fails; what ``record`` throws.
   public func apply(_ first: Plan, observed: HostState) throws {
     guard first.problems.isEmpty else { throw ApplyError.problems(first.problems) }
-    let first = (plan: first, observed: observed)
-    var (plan, observed) = first
+    var (plan, observed) = (first, observed)
     for round in 0...Self.corrections {
       guard !plan.isEmpty else { return }
       guard plan.disruption <= allowedDisruption else {
@@ -155,7 +154,7 @@ public final class Applier {
       if !plan.isEmpty { corrections.append(plan) }
     }
     guard !plan.isEmpty else { return }
-    guard plan.onlyRemovesWhatIsNew(since: first.observed) else { throw ApplyError.unsettled(plan) }
+    guard plan.onlyDeletesEntries else { throw ApplyError.unsettled(plan) }
     corrections.removeLast()
     newcomers = plan
   }
@@ -267,19 +266,12 @@ extension Plan {
     return result
   }
 
-  /// Whether all that is left is to delete entries that were not there when the change began: all that was
-  /// wanted is done, and somebody else goes on writing.
-  fileprivate func onlyRemovesWhatIsNew(since before: HostState) -> Bool {
+  /// Whether all that is left is to delete entries. The kernel has said of each deletion that it was done: so all
+  /// that was wanted is there, and somebody else goes on writing.
+  fileprivate var onlyDeletesEntries: Bool {
     steps.allSatisfy { step in
-      let link = before.links[step.link]
-      func isNew<Entry: TableEntry>(_ entry: Entry, _ table: [Entry]?) -> Bool {
-        table?.contains { $0 == entry } != true
-      }
-      return switch step.operation {
-      case .fdb(.delete(let entry)): isNew(entry, link?.fdb)
-      case .bridgeFDB(.delete(let entry)): isNew(entry, link?.bridgeFDB)
-      case .neighbour(.delete(let entry)): isNew(entry, link?.neighbours)
-      case .address(.delete(let entry)): isNew(entry, link?.addresses)
+      switch step.operation {
+      case .fdb(.delete), .bridgeFDB(.delete), .neighbour(.delete), .address(.delete): true
       default: false
       }
     }
