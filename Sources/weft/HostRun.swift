@@ -143,13 +143,7 @@ struct HostRun {
     let outcome = applier.undo()
     guard outcome.isComplete else {
       let status = report(error, "not all of it could be undone")
-      Console.report(
-        outcome.failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, [])
-      if let error = outcome.error { Console.error(error.description) }
-      if let left = outcome.left {
-        Console.error("to be as before, the host still needs:")
-        Console.complain(TextRendering(isFull: true).render(left))
-      }
+      outcome.complain()
       Console.error("the journal is kept: `weft rollback` tries again")
       return status
     }
@@ -235,5 +229,16 @@ struct HostRun {
     case let error as NetlinkError: error.description
     default: "\(error)"
     }
+  }
+}
+
+extension UndoReport {
+  /// Says what could not be put back, and why.
+  func complain() {
+    Console.report(failures.map { Diagnostic(position: .none, message: $0.explanation) }, [])
+    if let error { Console.error(error.description) }
+    guard let left else { return }
+    Console.error("to be as before, the host still needs:")
+    Console.complain(TextRendering(isFull: true).render(left))
   }
 }

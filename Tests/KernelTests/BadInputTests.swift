@@ -112,20 +112,17 @@ import Testing
     expectSame(try host.snapshot(), before)
   }
 
-  /// 50 MB that somebody named by mistake: the answer is short, and comes at once.
+  /// 50 MB that somebody named by mistake: the answer is short.
   @Test(arguments: Garbage.allCases) func garbage(_ kind: Garbage) throws {
     let path = folder.path("garbage.yaml")
     try kind.bytes(50_000_000).write(to: URL(fileURLWithPath: path))
     let before = try host.snapshot()
-    let start = ContinuousClock.now
     let result = try host.weft("apply", path)
-    let duration = ContinuousClock.now - start
     #expect(result.status == 65)
     #expect(result.output == "")
     #expect(result.error.hasSuffix("\(kind.count); nothing was changed\n"), "\n\(result.error.suffix(300))")
     #expect(result.error.contains(kind.message), "\n\(result.error.prefix(300))")
     #expect(result.error.utf8.count < kind.longest)
-    #expect(duration < .seconds(20), "\(duration)")
     expectSame(try host.snapshot(), before)
   }
 

@@ -28,7 +28,7 @@ import Testing
     case permanent
   }
 
-  @Test(.timeLimit(.minutes(2)), arguments: Neighbourhood.allCases)
+  @Test(.timeLimit(.minutes(10)), arguments: Neighbourhood.allCases)
   func aBusyNeighbourIsNoFault(_ kind: Neighbourhood) throws {
     let host = try TestNamespace("race")
     let folder = try TemporaryFolder()
@@ -56,7 +56,7 @@ import Testing
   }
 
   /// Somebody takes away what weft has just written, faster than it can be written.
-  @Test(.timeLimit(.minutes(2))) func whoeverKeepsDeletingIsNamed() throws {
+  @Test(.timeLimit(.minutes(10))) func whoeverKeepsDeletingIsNamed() throws {
     let host = try TestNamespace("race")
     let socket = try host.socket()
     try host.apply(Self.document("192.0.2.12"))

@@ -56,13 +56,7 @@ struct Rollback: ParsableCommand {
     Interruption.watch()
     let report = applier.restore()
     guard report.isComplete else {
-      Console.report(
-        report.failures.map { Diagnostic(position: $0.step.source, message: $0.explanation) }, [])
-      if let error = report.error { Console.error(error.description) }
-      if let left = report.left {
-        Console.error("to be as before, the host still needs:")
-        Console.complain(TextRendering(isFull: true).render(left))
-      }
+      report.complain()
       Console.error(
         "not all of it could be undone; the journal is kept: `weft rollback` tries again, `weft rollback --discard` forgets it"
       )
