@@ -35,7 +35,9 @@ extension Step {
       } else {
         .inPlace
       }
-    case .port(let port): !isShown ? .none : port.to == nil ? .removes : .inPlace
+    // A link that is made with its place in a bridge carries nothing yet.
+    case .port(let port) where !isShown || (port.from == nil && !port.sendsMembership): .none
+    case .port(let port): port.to == nil ? .removes : .inPlace
     case .fdb, .bridgeFDB, .neighbour: .none
     // Without its address a gateway answers nobody.
     case .address(.delete): .removes

@@ -63,7 +63,7 @@ import Testing
         + fdb vx0 02:00:00:00:00:02: vtep 192.0.2.13, vni 7, port 4790, via eth0
         + address br0 10.0.0.1/24
         + neighbour br0 10.0.0.2: mac 02:00:00:00:00:01
-        Disruption: in-place (port tap0, port vx0).
+        Disruption: in-place (port tap0).
         Plan: 11 to create, 0 to change, 0 to replace, 0 to delete.
 
         """)

@@ -55,7 +55,6 @@ import Testing
         + flood vx0: 1000 entries (--full lists them)
         + fdb vx0: 100000 entries (--full lists them)
         + neighbour br0: 100000 entries (--full lists them)
-        Disruption: in-place (port vx0).
         Plan: 201003 to create, 0 to change, 0 to replace, 0 to delete.
         Done and verified.
 
