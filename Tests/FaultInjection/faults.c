@@ -3,8 +3,9 @@
 //
 //   FAULT_AT    the number of the message, from 1
 //   FAULT_MODE  fail: the kernel is sent a message that it does not know instead
+//               break: so it is with all messages from there on
 //               kill: those before it are sent, then the program kills itself (SIGKILL)
-//               stop: the same with SIGTERM, and all of them are sent
+//               stop: the program sends itself SIGTERM, and the message
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <linux/netlink.h>
@@ -35,7 +36,9 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct 
         // What is tried in a namespace of its own changes nothing of the host's.
         if (memmem(message, message->nlmsg_len, "probe-", 6))
             changes = 0;
-        if (changes && ++seen == atol(at)) {
+        if (changes && ++seen > atol(at) && !strcmp(mode, "break"))
+            message->nlmsg_type = 0x0fff;
+        if (changes && seen == atol(at)) {
             if (!strcmp(mode, "kill")) {
                 if (place)
                     next(fd, copy, place, flags, to, size);

@@ -189,6 +189,31 @@ import Testing
     try expectRolledBack(result, before, because: "stopped by SIGTERM")
   }
 
+  /// The kernel takes nothing any more in the middle of the work: what is left is said, and is not lost.
+  @Test func whatCannotBeUndoneIsNamed() throws {
+    let before = try host.snapshot()
+    let path = try folder.write(Self.after)
+    let result = try host.weft(
+      ["apply", path],
+      environment: [
+        "LD_PRELOAD": WeftCommand.faultInjection, "FAULT_MODE": "break", "FAULT_AT": "3",
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
+      ])
+    #expect(result.status == 1)
+    for line in [
+      "the kernel says: Operation not supported", "not all of it could be undone",
+      "weft: error: to be as before, the host still needs:\n", "- vxlan vx1: vni 200",
+      "+ vxlan vx0: vni 100, local 192.0.2.11", "+ fdb vx0 02:00:00:00:00:01: vtep 192.0.2.12\n",
+      "weft: error: the journal is kept: `weft rollback` tries again\n",
+    ] {
+      #expect(result.error.contains(line), "\(line) in \(result.error)")
+    }
+    #expect(try host.snapshot() != before)
+    #expect(try host.weft("status").status == 1)
+    #expect(try host.weft("rollback").status == 0)
+    expectSame(try host.snapshot(), before)
+  }
+
   // MARK: History and rollback
 
   @Test func historyGoesBackAndForth() throws {
