@@ -16,13 +16,6 @@ import Testing
     (try RoundTripTests.host(), packageRoot.appendingPathComponent("Examples/\(example)").path)
   }
 
-  private static func fault(_ mode: String, _ number: Int) -> [String: String] {
-    [
-      "LD_PRELOAD": WeftCommand.faultInjection, "FAULT_MODE": mode, "FAULT_AT": String(number),
-      "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
-    ]
-  }
-
   /// Every single message fails once.
   @Test(arguments: RoundTripTests.examples) func aRefusedMessageIsUndone(_ name: String) throws {
     let (host, path) = try Self.host(name)
@@ -30,7 +23,7 @@ import Testing
     var number = 0
     while true {
       number += 1
-      let result = try host.weft(["apply", path], environment: Self.fault("fail", number))
+      let result = try host.weft(["apply", path], environment: WeftCommand.fault("fail", at: number))
       if result.status == 0 { break }
       let place = "\(name), message \(number)"
       #expect(result.status == 1, "\(place): \(result.error)")
@@ -56,7 +49,7 @@ import Testing
     var number = 0
     while true {
       number += 1
-      let result = try host.weft(["apply", path], environment: Self.fault("kill", number))
+      let result = try host.weft(["apply", path], environment: WeftCommand.fault("kill", at: number))
       if result.status == 0 { break }
       let place = "\(name), message \(number)"
       #expect(result.status == SIGKILL, "\(place): \(result.status) \(result.error)")

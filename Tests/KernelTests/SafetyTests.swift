@@ -182,10 +182,7 @@ import Testing
     let before = try host.snapshot()
     let result = try host.weft(
       ["apply", try folder.write(Self.after)],
-      environment: [
-        "LD_PRELOAD": WeftCommand.faultInjection, "FAULT_MODE": "stop", "FAULT_AT": "2",
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
-      ])
+      environment: WeftCommand.fault("stop", at: 2))
     try expectRolledBack(result, before, because: "stopped by SIGTERM")
   }
 
@@ -195,10 +192,7 @@ import Testing
     let path = try folder.write(Self.after)
     let result = try host.weft(
       ["apply", path],
-      environment: [
-        "LD_PRELOAD": WeftCommand.faultInjection, "FAULT_MODE": "break", "FAULT_AT": "3",
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
-      ])
+      environment: WeftCommand.fault("break", at: 3))
     #expect(result.status == 1)
     for line in [
       "the kernel says: Operation not supported", "not all of it could be undone",
@@ -251,10 +245,7 @@ import Testing
     let path = try folder.write(Self.after)
     let result = try host.weft(
       ["apply", path],
-      environment: [
-        "LD_PRELOAD": WeftCommand.faultInjection, "FAULT_MODE": "kill", "FAULT_AT": "4",
-        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
-      ])
+      environment: WeftCommand.fault("kill", at: 4))
     try #require(result.status == SIGKILL, "\(result.error)")
     return path
   }

@@ -73,8 +73,16 @@ enum WeftCommand {
     return built("weft")
   }()
 
-  /// Preloaded, it makes the command fail or die: see Tests/FaultInjection.
-  static let faultInjection = built("libFaultInjection.so")
+  /// Variables with which the command fails or dies at a message: see Tests/FaultInjection.
+  static func fault(_ mode: String, at number: Int) -> [String: String] {
+    [
+      "LD_PRELOAD": faultInjection, "FAULT_MODE": mode, "FAULT_AT": String(number),
+      // The sanitizer's own library is not the first any more.
+      "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
+    ]
+  }
+
+  private static let faultInjection = built("libFaultInjection.so")
 
   private static func built(_ name: String) -> String {
     // …/debug/weftPackageTests.xctest, or a helper that runs it: the command is beside the bundle.
