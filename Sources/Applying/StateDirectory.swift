@@ -19,10 +19,12 @@ public final class StateDirectory {
   public let path: String
   private let descriptor: Int32
 
-  /// Opens the folder, and makes it if it is missing.
-  public init(_ path: String = standardPath) throws(Failure) {
+  /// Opens the folder.
+  ///
+  /// - Parameter creates: makes it if it is missing.
+  public init(_ path: String = standardPath, creates: Bool = true) throws(Failure) {
     self.path = path
-    if mkdir(path, 0o755) != 0, errno != EEXIST { throw .last(path) }
+    if creates, mkdir(path, 0o755) != 0, errno != EEXIST { throw .last(path) }
     descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else {
       guard errno == ELOOP || errno == ENOTDIR else { throw .last(path) }

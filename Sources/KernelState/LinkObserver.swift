@@ -8,6 +8,7 @@ public struct LinkObserver {
   private struct RawLink {
     var state: LinkState
     var master: Int32?
+    var lower: Int32?
     var isBridgePort = false
     var portAttributes: AttributeSet?
     var references: [(row: Int, index: Int32)] = []
@@ -37,12 +38,16 @@ public struct LinkObserver {
     var group: UInt32 = 0
     var data: AttributeReader?
     var slaveKind = ""
+    // The number is one of another namespace.
+    var isElsewhere = false
     var slaveData: AttributeReader?
     var link = RawLink(state: LinkState(name: .none, kind: nil, owner: .others))
     for attribute in message.attributes(after: ifinfomsg.self) {
       switch Int(attribute.type) {
       case IFLA_IFNAME: name = InterfaceName(kernel: attribute.string)
       case IFLA_GROUP: group = attribute.u32 ?? 0
+      case IFLA_LINK: link.lower = attribute.u32.map { Int32(bitPattern: $0) }
+      case IFLA_LINK_NETNSID: isElsewhere = true
       case IFLA_MASTER: link.master = attribute.u32.map { Int32(bitPattern: $0) }
       case IFLA_LINKINFO:
         for information in attribute.nested {
@@ -58,6 +63,8 @@ public struct LinkObserver {
       }
     }
     guard let name else { return }
+    // A veth's other end is no link that it stands on.
+    if isElsewhere || kind.name == "veth" { link.lower = nil }
     link.state.name = name
     link.state.kind = kind
     link.state.index = header.ifi_index
@@ -94,6 +101,7 @@ public struct LinkObserver {
         // A device in another namespace has no name here; its number differs from every name.
         state.specific?[row] = names[index].map { .link($0) } ?? .number(UInt32(bitPattern: index))
       }
+      state.lower = link.lower.flatMap { $0 == state.index ? nil : names[$0] }
       if let master = link.master {
         if link.isBridgePort { state.bridge = names[master] } else { state.hasOtherMaster = true }
       }

@@ -77,6 +77,8 @@ public struct LinkState: Sendable, Equatable {
   public var neighbours: [Neighbour]?
   public var addresses: [InterfaceAddress]?
 
+  /// Observed: the link that this one is made on, and goes with: a macvlan's, or an 802.1Q link's (IFLA_LINK).
+  public var lower: InterfaceName?
   /// Observed: the link group (IFLA_GROUP).
   public var group: UInt32 = 0
   /// Observed: the kernel's number for the link.

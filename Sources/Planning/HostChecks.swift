@@ -41,6 +41,16 @@ extension Planner {
     return desired.links[name]?.bridge == nil && observed.links[name]?.bridge == bridge
   }
 
+  /// Whether a link can go without taking links of others along, which nobody could make again.
+  mutating func checkLinks(on link: LinkState, _ source: SourcePosition) -> Bool {
+    guard !options.isRestoring, let uppers = foreignUppers[link.name] else { return true }
+    let names = uppers.map(\.name.description).joined(separator: ", ")
+    problem(
+      "\(link.noun) \(link.name) cannot go: \(names), which \(uppers.count == 1 ? "is" : "are") not weft's, \(uppers.count == 1 ? "stands" : "stand") on it and would go with it: delete \(names) first",
+      source)
+    return false
+  }
+
   /// Whether a new VXLAN device can exist beside those of others.
   mutating func checkClaims(of link: LinkState) -> Bool {
     guard let conflict = otherClaims.conflict(with: link), let socket = VxlanSocket(link) else { return true }

@@ -32,6 +32,8 @@ public struct Planner {
   let options: PlanningOptions
   let desiredPorts: [InterfaceName: [LinkState]]
   private let observedPorts: [InterfaceName: [LinkState]]
+  /// The links of others that are made on another one.
+  let foreignUppers: [InterfaceName: [LinkState]]
   /// What the VXLAN devices that are wanted take: what is in their way goes first.
   private let wantedClaims: VxlanClaims
   /// What those take that stay whatever is wanted.
@@ -59,6 +61,9 @@ public struct Planner {
     self.options = options
     desiredPorts = desired.portsByBridge
     observedPorts = observed.portsByBridge
+    foreignUppers = Dictionary(
+      grouping: observed.sortedLinks.filter { $0.owner == .others && $0.lower != nil },
+      by: { $0.lower ?? .none })
     wantedClaims = VxlanClaims(desired.sortedLinks)
     otherClaims = VxlanClaims(
       observed.sortedLinks.filter { link in
@@ -185,6 +190,7 @@ public struct Planner {
 
   private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
     if !options.isRestoring {
+      if let old, !checkLinks(on: old, link.source) { return }
       guard reportMissing(inNew: link), checkClaims(of: link) else { return }
     }
     // All of a replacement runs back to back, unless something else needs what the old device has.
@@ -432,12 +438,20 @@ public struct Planner {
         warn("\(present.noun) \(present.name) was not there before, but is not weft's: it stays", .none)
         return
       }
+      if let uppers = foreignUppers[present.name] {
+        let names = uppers.map(\.name.description).joined(separator: ", ")
+        warn(
+          "\(present.noun) \(present.name) was not there before, but \(names) would go with it: it stays",
+          .none)
+        return
+      }
     }
     if present.owner == .weft {
       guard options.prunes else {
         note("\(present.noun) \(present.name) is weft's and in no document: kept because of --no-prune")
         return
       }
+      guard checkLinks(on: present, .none) else { return }
       leaving.insert(present.name)
       if let bridge = present.bridge, desired.links[bridge] != nil {
         // It goes last; the bridge is to be done with it before its own entries are written.

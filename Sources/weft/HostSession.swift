@@ -23,8 +23,8 @@ struct HostSession {
     return String(cString: value)
   }
 
-  init(_ option: NamespaceOption) throws {
-    try self.init(option, StateDirectory(Self.directoryPath))
+  init(_ option: NamespaceOption, creates: Bool = true) throws {
+    try self.init(option, StateDirectory(Self.directoryPath, creates: creates))
   }
 
   private init(_ option: NamespaceOption, _ directory: StateDirectory) throws {
@@ -103,7 +103,7 @@ struct HostSession {
   /// Says what is left of an earlier change.
   static func tell(of namespace: NamespaceOption) {
     // Whoever may not read the journals is told at least that there is one.
-    guard let session = try? HostSession(namespace), session.store.isOpen else { return }
+    guard let session = try? HostSession(namespace, creates: false), session.store.isOpen else { return }
     if let holder = session.lockHolder {
       if case .journal(let journal)? = try? session.store.open(), journal.phase == .confirming {
         Console.note("\(journal.author), waits for `weft confirm`")

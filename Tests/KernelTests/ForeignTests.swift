@@ -124,6 +124,31 @@ import Testing
     #expect(try host.weft("diff", "-", input: changed).status == 0)
   }
 
+  /// What others made on a device of weft's would go with it.
+  @Test func aLinkOnADeviceKeepsIt() throws {
+    let host = try TestNamespace("foreign")
+    let document = "weft: 1\nvxlans: {vx0: {vni: 1}}\nbridges: {br0: {}}\n"
+    try host.apply(document)
+    try host.ip("link add mv0 link br0 type macvlan")
+    try host.ip("link add mv1 link vx0 type macvlan")
+    let before = try host.snapshot()
+    let deleted = try host.weft("delete")
+    #expect(deleted.status == 1)
+    for line in [
+      "bridge br0 cannot go: mv0, which is not weft's, stands on it and would go with it: delete mv0 first\n",
+      "vxlan vx0 cannot go: mv1, which is not weft's, stands on it and would go with it: delete mv1 first\n",
+      "2 reasons why this cannot be done here; nothing was changed\n",
+    ] {
+      #expect(deleted.error.contains(line), "\(deleted.error)")
+    }
+    let replaced = try host.weft("apply", "-", input: document.replacing("vni: 1", with: "vni: 2"))
+    #expect(replaced.status == 1 && replaced.error.contains("vxlan vx0 cannot go: mv1"), "\(replaced.error)")
+    expectSame(try host.snapshot(), before)
+    try host.ip("link del mv0")
+    try host.ip("link del mv1")
+    #expect(try host.weft("delete").status == 0)
+  }
+
   /// A fixed attribute changes: the device is made anew, and what others had put on it comes back.
   @Test func aReplacementPutsStaticEntriesBack() throws {
     let host = try Self.plantedHost()
