@@ -270,10 +270,7 @@ extension Plan {
   /// that was wanted is there, and somebody else goes on writing.
   fileprivate var onlyDeletesEntries: Bool {
     steps.allSatisfy { step in
-      switch step.operation {
-      case .fdb(.delete), .bridgeFDB(.delete), .neighbour(.delete), .address(.delete): true
-      default: false
-      }
+      if case .entry(let change) = step.operation { change.isDeletion } else { false }
     }
   }
 

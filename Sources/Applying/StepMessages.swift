@@ -17,30 +17,15 @@ extension Step {
       if !port.attributes.isEmpty {
         encoder.set(.bridgePort, port.attributes, of: link, kind: kind, into: batch, tag: tag)
       }
-    case .fdb(.create(let entry)), .fdb(.replace(_, let entry)):
-      encoder.put(entry, on: link, into: batch, tag: tag)
-    case .fdb(.delete(let entry)): encoder.delete(entry, on: link, into: batch, tag: tag)
-    case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
-      encoder.put(entry, into: batch, tag: tag)
-    case .bridgeFDB(.delete(let entry)): encoder.delete(entry, into: batch, tag: tag)
-    case .neighbour(.replace(let old, let entry))
-    where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
-      // The kernel never takes a protocol number away from an entry.
-      encoder.delete(old, on: link, into: batch, tag: tag)
-      encoder.put(entry, on: link, into: batch, tag: tag)
-    case .neighbour(.create(let entry)), .neighbour(.replace(_, let entry)):
-      encoder.put(entry, on: link, into: batch, tag: tag)
-    case .neighbour(.delete(let entry)): encoder.delete(entry, on: link, into: batch, tag: tag)
-    case .address(.create(let entry)), .address(.replace(_, let entry)):
-      encoder.put(entry, on: link, into: batch, tag: tag)
-    case .address(.delete(let entry)): encoder.delete(entry, on: link, into: batch, tag: tag)
+    case .entry(let change): encoder.encode(change, on: link, into: batch, tag: tag)
     }
   }
 
   /// Whether the step takes something away, which is as good as done where it is not there.
   var isDeletion: Bool {
     switch operation {
-    case .delete, .fdb(.delete), .bridgeFDB(.delete), .neighbour(.delete), .address(.delete): true
+    case .delete: true
+    case .entry(let change): change.isDeletion
     default: false
     }
   }

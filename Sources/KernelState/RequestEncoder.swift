@@ -121,6 +121,32 @@ public struct RequestEncoder {
     }
   }
 
+  // MARK: Entries
+
+  /// Makes an entry, changes it in place, or deletes it.
+  public func encode(
+    _ change: TableChange, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    switch change {
+    case .fdb(.create(let entry)), .fdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
+    case .fdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
+    case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
+      put(entry, into: batch, tag: tag)
+    case .bridgeFDB(.delete(let entry)): delete(entry, into: batch, tag: tag)
+    case .neighbour(.replace(let old, let entry))
+    where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
+      // The kernel never takes a protocol number away from an entry.
+      delete(old, on: link, into: batch, tag: tag)
+      put(entry, on: link, into: batch, tag: tag)
+    case .neighbour(.create(let entry)), .neighbour(.replace(_, let entry)):
+      put(entry, on: link, into: batch, tag: tag)
+    case .neighbour(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
+    case .address(.create(let entry)), .address(.replace(_, let entry)):
+      put(entry, on: link, into: batch, tag: tag)
+    case .address(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
+    }
+  }
+
   // MARK: Entries of a VXLAN device
 
   /// A unicast entry, new or in place of the one that is there; or one more destination in a list.

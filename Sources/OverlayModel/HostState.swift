@@ -51,7 +51,8 @@ public enum LinkOwner: Sendable, Equatable {
   case others
 }
 
-/// One link, as it is wanted or as it is.
+/// One link, as it is wanted or as it is; its tables are members of it.
+@dynamicMemberLookup
 public struct LinkState: Sendable, Equatable {
   public var name: InterfaceName
   /// Nil in a desired state that refers to a link of any kind.
@@ -68,14 +69,12 @@ public struct LinkState: Sendable, Equatable {
   /// Desired: the link may be missing.
   public var isOptional = false
 
-  // Each table is nil where a document does not describe it, or where nobody looked; sorted by identity.
+  public var tables = EntryTables()
 
-  /// Of a VXLAN device.
-  public var fdb: [FDBEntry]?
-  /// Of a bridge.
-  public var bridgeFDB: [BridgeFDBEntry]?
-  public var neighbours: [Neighbour]?
-  public var addresses: [InterfaceAddress]?
+  public subscript<Value>(dynamicMember member: WritableKeyPath<EntryTables, Value>) -> Value {
+    get { tables[keyPath: member] }
+    set { tables[keyPath: member] = newValue }
+  }
 
   /// Observed: the link that this one is made on, and goes with: a macvlan's, or an 802.1Q link's (IFLA_LINK).
   public var lower: InterfaceName?
@@ -123,7 +122,7 @@ extension LinkState {
     var result: Set<IPAddress> = []
     if let defaultDestination { result.insert(defaultDestination) }
     var last: IPAddress?
-    for entry in fdb ?? [] where entry.vtep != last {
+    for entry in tables.fdb ?? [] where entry.vtep != last {
       result.insert(entry.vtep)
       last = entry.vtep
     }

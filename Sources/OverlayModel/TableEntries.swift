@@ -52,7 +52,13 @@ public struct EntryMarks: Sendable, BitwiseCopyable, Hashable {
 ///
 /// 100,000 of them are normal. Two entries with the same identity cannot stand beside each other
 /// in the kernel; their content can be changed in place.
-public protocol TableEntry: Sendable, BitwiseCopyable, Equatable {
+public protocol TableEntry: Sendable, BitwiseCopyable, Equatable, Codable {
+  /// The table that such entries are in.
+  static var table: WritableKeyPath<EntryTables, [Self]?> & Sendable { get }
+  /// What the journal calls it.
+  static var tableName: String { get }
+  static func tableChange(_ change: EntryChange<Self>) -> TableChange
+
   /// Orders by identity.
   static func precedes(_ a: Self, _ b: Self) -> Bool
   func hasSameIdentity(as other: Self) -> Bool
@@ -61,6 +67,13 @@ public protocol TableEntry: Sendable, BitwiseCopyable, Equatable {
   func isIdentical(to other: Self) -> Bool
   var origin: EntryOrigin { get }
   var source: SourcePosition { get }
+
+  /// What a user calls such an entry: `fdb`, `neighbour`.
+  var object: String { get }
+  /// What of it identifies it to a user.
+  var key: String { get }
+  /// The rest of it, as a document names it.
+  var fields: [(String, EntryField)] { get }
 }
 
 extension TableEntry {
@@ -74,6 +87,10 @@ extension TableEntry {
 /// broadcast, unknown and multicast frames are copied (head-end replication); it, and multicast
 /// addresses, have an entry here for each destination.
 public struct FDBEntry: TableEntry {
+  public static var table: WritableKeyPath<EntryTables, [FDBEntry]?> & Sendable { \.fdb }
+  public static let tableName = "fdb"
+  public static func tableChange(_ change: EntryChange<FDBEntry>) -> TableChange { .fdb(change) }
+
   public let mac: MACAddress
   public let vtep: IPAddress
   /// The VNI to send with; 0 is the device's own.
@@ -133,6 +150,10 @@ public struct FDBEntry: TableEntry {
 
 /// A static entry in the FDB of a bridge: behind which port a MAC address is.
 public struct BridgeFDBEntry: TableEntry {
+  public static var table: WritableKeyPath<EntryTables, [BridgeFDBEntry]?> & Sendable { \.bridgeFDB }
+  public static let tableName = "bridge-fdb"
+  public static func tableChange(_ change: EntryChange<BridgeFDBEntry>) -> TableChange { .bridgeFDB(change) }
+
   public let mac: MACAddress
   public let port: InterfaceName
   public let marks: EntryMarks
@@ -160,6 +181,10 @@ public struct BridgeFDBEntry: TableEntry {
 ///
 /// On a bridge whose VXLAN port has `neigh-suppress`, the kernel answers ARP and ND from it.
 public struct Neighbour: TableEntry {
+  public static var table: WritableKeyPath<EntryTables, [Neighbour]?> & Sendable { \.neighbours }
+  public static let tableName = "neighbours"
+  public static func tableChange(_ change: EntryChange<Neighbour>) -> TableChange { .neighbour(change) }
+
   public let address: IPAddress
   public let mac: MACAddress
   public let marks: EntryMarks
@@ -185,6 +210,10 @@ public struct Neighbour: TableEntry {
 
 /// An address of a link, with the length of its network's prefix.
 public struct InterfaceAddress: TableEntry {
+  public static var table: WritableKeyPath<EntryTables, [InterfaceAddress]?> & Sendable { \.addresses }
+  public static let tableName = "addresses"
+  public static func tableChange(_ change: EntryChange<InterfaceAddress>) -> TableChange { .address(change) }
+
   /// What the kernel keeps with an address, in host byte order (include/uapi/linux/if_addr.h).
   public struct Marks: Sendable, BitwiseCopyable, Hashable, Codable {
     /// IFA_F_…, those that somebody sets.
@@ -246,4 +275,41 @@ public struct InterfaceAddress: TableEntry {
     )
       && (a.validSeconds == Marks.lasting) == (b.validSeconds == Marks.lasting)
   }
+}
+
+// MARK: In words
+
+extension FDBEntry {
+  public var object: String { mac == .zero ? "flood" : "fdb" }
+  public var key: String { mac == .zero ? vtep.description : mac.description }
+  public var fields: [(String, EntryField)] {
+    var fields: [(String, EntryField)] = [("vtep", .text(vtep.description))]
+    if vni != 0 { fields.append(("vni", .number(Int(vni)))) }
+    if port != 0 { fields.append(("port", .number(Int(port)))) }
+    if !via.isNone { fields.append(("via", .text(via.description))) }
+    if origin == .learned { fields.append(("learned", .flag(true))) }
+    return fields
+  }
+}
+
+extension BridgeFDBEntry {
+  public var object: String { "fdb" }
+  public var key: String { mac.description }
+  public var fields: [(String, EntryField)] {
+    var fields: [(String, EntryField)] = [("port", .text(port.description))]
+    if origin == .learned { fields.append(("learned", .flag(true))) }
+    return fields
+  }
+}
+
+extension Neighbour {
+  public var object: String { "neighbour" }
+  public var key: String { address.description }
+  public var fields: [(String, EntryField)] { [("mac", .text(mac.description))] }
+}
+
+extension InterfaceAddress {
+  public var object: String { "address" }
+  public var key: String { prefix.description }
+  public var fields: [(String, EntryField)] { [] }
 }

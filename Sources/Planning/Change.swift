@@ -58,8 +58,8 @@ extension Step {
     switch operation {
     case .create(let creation):
       // What goes with the old one is no step of its own.
-      let dropped = creation.droppedEntries.map { operation in
-        Step(creation.state, operation, phase: phase, source: source)
+      let dropped = creation.droppedEntries.map { change in
+        Step(creation.state, .entry(change), phase: phase, source: source)
       }
       return [change(for: creation)] + dropped.flatMap(\.changes)
     case .delete(let state):
@@ -70,10 +70,9 @@ extension Step {
       let object = table === AttributeTable.bridgePort ? "port" : kind.noun
       return attributes.map { attribute($0, object: object, device: link, key: $0.attribute.key) }
     case .port(let port): return changes(for: port)
-    case .fdb(let change): return [entry(change)]
-    case .bridgeFDB(let change): return [entry(change)]
-    case .neighbour(let change): return [entry(change)]
-    case .address(let change): return [entry(change)]
+    case .entry(let change):
+      var visitor = EntryLine(step: self)
+      return [change.accept(&visitor)]
     }
   }
 
@@ -148,15 +147,30 @@ extension Step {
       source: source)
   }
 
-  private func entry<Entry: DescribedEntry>(_ change: EntryChange<Entry>) -> Change {
-    switch change {
-    case .create(let new):
-      self.change(.create, new.object, new.key, before: .none, after: new.value)
-    case .replace(let old, let new):
-      self.change(.change, new.object, new.key, before: old.value, after: new.value)
-    case .delete(let old):
-      self.change(.delete, old.object, old.key, before: old.value, after: .none)
+  private struct EntryLine: TableChangeVisitor {
+    let step: Step
+
+    mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Change {
+      let entry = change.entry
+      return switch change {
+      case .create: step.change(.create, entry.object, entry.key, before: .none, after: entry.value)
+      case .replace(let old, _):
+        step.change(.change, entry.object, entry.key, before: old.value, after: entry.value)
+      case .delete: step.change(.delete, entry.object, entry.key, before: entry.value, after: .none)
+      }
     }
+  }
+}
+
+extension TableEntry {
+  fileprivate var value: Change.Value {
+    fields.isEmpty ? .none : .fields(fields.map { ($0, Change.Value($1)) })
+  }
+}
+
+extension Change.Value {
+  fileprivate init(_ field: EntryField) {
+    if case .number(let number) = field { self = .number(number) } else { self = .text(field.text) }
   }
 }
 
@@ -173,48 +187,6 @@ extension LinkState {
     if let bridge { fields.append(("bridge", .text(bridge.description))) }
     return .fields(fields)
   }
-}
-
-/// An entry that can be shown.
-private protocol DescribedEntry: TableEntry {
-  var object: String { get }
-  var key: String { get }
-  var value: Change.Value { get }
-}
-
-extension FDBEntry: DescribedEntry {
-  var object: String { mac == .zero ? "flood" : "fdb" }
-  var key: String { mac == .zero ? vtep.description : mac.description }
-  var value: Change.Value {
-    var fields: [(String, Change.Value)] = [("vtep", .text(vtep.description))]
-    if vni != 0 { fields.append(("vni", .number(Int(vni)))) }
-    if port != 0 { fields.append(("port", .number(Int(port)))) }
-    if !via.isNone { fields.append(("via", .text(via.description))) }
-    if origin == .learned { fields.append(("learned", .text("true"))) }
-    return .fields(fields)
-  }
-}
-
-extension BridgeFDBEntry: DescribedEntry {
-  var object: String { "fdb" }
-  var key: String { mac.description }
-  var value: Change.Value {
-    var fields: [(String, Change.Value)] = [("port", .text(port.description))]
-    if origin == .learned { fields.append(("learned", .text("true"))) }
-    return .fields(fields)
-  }
-}
-
-extension Neighbour: DescribedEntry {
-  var object: String { "neighbour" }
-  var key: String { address.description }
-  var value: Change.Value { .fields([("mac", .text(mac.description))]) }
-}
-
-extension InterfaceAddress: DescribedEntry {
-  var object: String { "address" }
-  var key: String { prefix.description }
-  var value: Change.Value { .none }
 }
 
 /// How many lines of each action a plan has.

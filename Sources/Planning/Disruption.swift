@@ -38,10 +38,9 @@ extension Step {
     // A link that is made with its place in a bridge carries nothing yet.
     case .port(let port) where !isShown || (port.from == nil && !port.sendsMembership): .none
     case .port(let port): port.to == nil ? .removes : .inPlace
-    case .fdb, .bridgeFDB, .neighbour: .none
     // Without its address a gateway answers nobody.
-    case .address(.delete): .removes
-    case .address: .none
+    case .entry(.address(.delete)): .removes
+    case .entry: .none
     }
   }
 }
@@ -68,7 +67,7 @@ extension Step {
   fileprivate var disruptedObject: String {
     switch operation {
     case .port: "port \(link)"
-    case .address(.delete(let entry)): "address \(entry.prefix) of \(link)"
+    case .entry(.address(.delete(let entry))): "address \(entry.prefix) of \(link)"
     default: "\(kind.noun) \(link)"
     }
   }

@@ -38,16 +38,6 @@ public struct LinkImage: Sendable, Equatable {
   }
 }
 
-/// Entries of each of a link's tables.
-public struct EntryTables: Sendable, Equatable {
-  public var fdb: [FDBEntry] = []
-  public var bridgeFDB: [BridgeFDBEntry] = []
-  public var neighbours: [Neighbour] = []
-  public var addresses: [InterfaceAddress] = []
-
-  public init() {}
-}
-
 // MARK: Before a plan
 
 extension HostImage {
@@ -85,13 +75,14 @@ private struct ImageBuilder {
         recordTables(name)
       }
     case .port(let port): record(port, of: name)
-    case .fdb(let change): record(change, name, \.fdb, \.fdb)
-    case .bridgeFDB(let change): record(change, name, \.bridgeFDB, \.bridgeFDB)
-    case .neighbour(let change): record(change, name, \.neighbours, \.neighbours)
-    case .address(let change):
-      record(change, name, \.addresses, \.addresses)
-      // Of their order, too, the kernel makes something.
-      recordTables(name)
+    case .entry(let change):
+      self.change(name) { image, _ in
+        var visitor = EntryRecorder(image: image)
+        change.accept(&visitor)
+        image = visitor.image
+      }
+      // Of the order of addresses, too, the kernel makes something.
+      if case .address = change { recordTables(name) }
     }
   }
 
@@ -104,10 +95,7 @@ private struct ImageBuilder {
   private mutating func recordWhole(_ name: InterfaceName) {
     guard let link = observed.links[name], images[name]?.extent != .whole else { return }
     var state = link
-    state.fdb = link.fdb?.filter(\.origin.isLasting)
-    state.bridgeFDB = link.bridgeFDB?.filter(\.origin.isLasting)
-    state.neighbours = link.neighbours?.filter(\.origin.isLasting)
-    state.addresses = link.addresses?.filter(\.origin.isLasting)
+    state.tables = link.tables.filter(\.isLasting)
     images[name] = LinkImage(state, .whole)
     recordBridge(of: link)
     // A bridge that goes lets its ports go.
@@ -168,21 +156,16 @@ private struct ImageBuilder {
     }
   }
 
-  private mutating func record<Entry: TableEntry>(
-    _ change: EntryChange<Entry>, _ name: InterfaceName,
-    _ before: WritableKeyPath<LinkState, [Entry]?>, _ added: WritableKeyPath<EntryTables, [Entry]>
-  ) {
-    self.change(name) { image, _ in
+  private struct EntryRecorder: TableChangeVisitor {
+    var image: LinkImage
+
+    mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) {
       switch change {
-      case .create(let entry): image.added[keyPath: added].append(entry)
-      case .replace(let old, let new):
-        if old.origin.isLasting {
-          image.state[keyPath: before] = (image.state[keyPath: before] ?? []) + [old]
-        } else {
-          image.added[keyPath: added].append(new)
-        }
-      case .delete(let entry):
-        image.state[keyPath: before] = (image.state[keyPath: before] ?? []) + [entry]
+      case .create(let entry): image.added[Entry.self, default: []].append(entry)
+      case .replace(let old, _) where old.origin.isLasting:
+        image.state.tables[Entry.self, default: []].append(old)
+      case .replace(_, let new): image.added[Entry.self, default: []].append(new)
+      case .delete(let entry): image.state.tables[Entry.self, default: []].append(entry)
       }
     }
   }
@@ -222,11 +205,23 @@ extension LinkImage {
   /// With each entry once: the first that was recorded, and what was there before above what was not.
   fileprivate var sorted: LinkImage {
     var image = self
-    image.state.fdb = state.fdb?.sortedByIdentity
-    image.state.bridgeFDB = state.bridgeFDB?.sortedByIdentity
-    image.state.neighbours = state.neighbours?.sortedByIdentity
-    image.state.addresses = state.addresses?.sortedByIdentity
+    image.state.tables = state.tables.sortedByIdentity
     return image
+  }
+}
+
+extension EntryTables {
+  /// Each entry once, the first of those with one identity.
+  var sortedByIdentity: EntryTables {
+    struct Visitor: TableVisitor {
+      var tables: EntryTables
+      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+        tables[type] = tables[type]?.sortedByIdentity
+      }
+    }
+    var visitor = Visitor(tables: self)
+    Self.visit(&visitor)
+    return visitor.tables
   }
 }
 
@@ -289,27 +284,31 @@ extension LinkImage {
     } else {
       for (row, _, value) in state.port?.given ?? [] { link.port?[row] = value }
     }
-    link.fdb = Self.patch(present.fdb, state.fdb, added.fdb)
-    link.bridgeFDB = Self.patch(present.bridgeFDB, state.bridgeFDB, added.bridgeFDB)
-    link.neighbours = Self.patch(present.neighbours, state.neighbours, added.neighbours)
-    link.addresses = Self.patch(present.addresses, state.addresses, added.addresses)
+    var patcher = TablePatcher(tables: present.tables, before: state.tables, added: added)
+    EntryTables.visit(&patcher)
+    link.tables = patcher.tables
     return link
   }
 
-  private static func patch<Entry: TableEntry>(
-    _ present: [Entry]?, _ before: [Entry]?, _ added: [Entry]
-  ) -> [Entry]? {
-    guard before != nil || !added.isEmpty else { return present }
-    // Sorting is stable: of the same identity what was there before comes first.
-    let marked =
-      (before ?? []).map { ($0, true) } + added.map { ($0, false) } + (present ?? []).map { ($0, true) }
-    var result: [Entry] = []
-    var last: Entry?
-    for (entry, stays) in marked.sorted(by: { Entry.precedes($0.0, $1.0) }) {
-      if let last, last.hasSameIdentity(as: entry) { continue }
-      last = entry
-      if stays { result.append(entry) }
+  private struct TablePatcher: TableVisitor {
+    var tables: EntryTables
+    let before: EntryTables
+    let added: EntryTables
+
+    mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+      guard before[type] != nil || added[type] != nil else { return }
+      // Sorting is stable: of the same identity what was there before comes first.
+      let marked =
+        (before[type] ?? []).map { ($0, true) } + (added[type] ?? []).map { ($0, false) }
+        + (tables[type] ?? []).map { ($0, true) }
+      var result: [Entry] = []
+      var last: Entry?
+      for (entry, stays) in marked.sorted(by: { Entry.precedes($0.0, $1.0) }) {
+        if let last, last.hasSameIdentity(as: entry) { continue }
+        last = entry
+        if stays { result.append(entry) }
+      }
+      tables[type] = result
     }
-    return result
   }
 }

@@ -20,16 +20,8 @@ extension LinkImage: Codable {
     try container.encode(AttributeCoding(set: state.base), forKey: .attributes)
     try container.encodeIfPresent(state.specific.map(AttributeCoding.init(set:)), forKey: .specific)
     try container.encodeIfPresent(state.port.map(AttributeCoding.init(set:)), forKey: .port)
-    try container.encode(
-      TablesCoding(
-        fdb: state.fdb, bridgeFDB: state.bridgeFDB, neighbours: state.neighbours, addresses: state.addresses),
-      forKey: .entries)
-    if added != EntryTables() {
-      try container.encode(
-        TablesCoding(
-          fdb: added.fdb, bridgeFDB: added.bridgeFDB, neighbours: added.neighbours, addresses: added.addresses
-        ), forKey: .added)
-    }
+    try container.encode(TablesCoding(tables: state.tables), forKey: .entries)
+    if added != EntryTables() { try container.encode(TablesCoding(tables: added), forKey: .added) }
   }
 
   public init(from decoder: any Decoder) throws {
@@ -52,54 +44,49 @@ extension LinkImage: Codable {
     state.base = try attributes(.attributes, .link) ?? AttributeSet(.link)
     state.specific = try attributes(.specific, kind.table)
     state.port = try attributes(.port, .bridgePort)
-    let entries = try container.decode(TablesCoding.self, forKey: .entries)
-    state.fdb = entries.fdb
-    state.bridgeFDB = entries.bridgeFDB
-    state.neighbours = entries.neighbours
-    state.addresses = entries.addresses
-    guard let new = try container.decodeIfPresent(TablesCoding.self, forKey: .added) else { return }
-    added.fdb = new.fdb ?? []
-    added.bridgeFDB = new.bridgeFDB ?? []
-    added.neighbours = new.neighbours ?? []
-    added.addresses = new.addresses ?? []
+    state.tables = try container.decode(TablesCoding.self, forKey: .entries).tables
+    added = try container.decodeIfPresent(TablesCoding.self, forKey: .added)?.tables ?? EntryTables()
   }
 }
 
 private struct TablesCoding: Codable {
-  var fdb: [FDBEntry]?
-  var bridgeFDB: [BridgeFDBEntry]?
-  var neighbours: [Neighbour]?
-  var addresses: [InterfaceAddress]?
+  let tables: EntryTables
 
-  init(
-    fdb: [FDBEntry]?, bridgeFDB: [BridgeFDBEntry]?, neighbours: [Neighbour]?, addresses: [InterfaceAddress]?
-  ) {
-    self.fdb = fdb
-    self.bridgeFDB = bridgeFDB
-    self.neighbours = neighbours
-    self.addresses = addresses
-  }
+  init(tables: EntryTables) { self.tables = tables }
 
-  private enum Key: String, CodingKey {
-    case fdb, neighbours, addresses
-    case bridgeFDB = "bridge-fdb"
+  private struct Key: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
   }
 
   func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encodeIfPresent(fdb, forKey: .fdb)
-    try container.encodeIfPresent(bridgeFDB, forKey: .bridgeFDB)
-    try container.encodeIfPresent(neighbours, forKey: .neighbours)
-    try container.encodeIfPresent(addresses, forKey: .addresses)
+    struct Visitor: TableVisitor {
+      let tables: EntryTables
+      var container: KeyedEncodingContainer<Key>
+
+      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) throws(any Error) {
+        try container.encodeIfPresent(tables[type], forKey: Key(stringValue: Entry.tableName))
+      }
+    }
+    var visitor = Visitor(tables: tables, container: encoder.container(keyedBy: Key.self))
+    try EntryTables.visit(&visitor)
   }
 
   init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
+    struct Visitor: TableVisitor {
+      var tables = EntryTables()
+      let container: KeyedDecodingContainer<Key>
+
+      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) throws(any Error) {
+        tables[type] = try container.decodeIfPresent([Entry].self, forKey: Key(stringValue: Entry.tableName))
+      }
+    }
+    var visitor = Visitor(container: try decoder.container(keyedBy: Key.self))
+    try EntryTables.visit(&visitor)
     // Planning walks sorted tables: a file need not be.
-    fdb = try container.decodeIfPresent([FDBEntry].self, forKey: .fdb)?.sortedByIdentity
-    bridgeFDB = try container.decodeIfPresent([BridgeFDBEntry].self, forKey: .bridgeFDB)?.sortedByIdentity
-    neighbours = try container.decodeIfPresent([Neighbour].self, forKey: .neighbours)?.sortedByIdentity
-    addresses = try container.decodeIfPresent([InterfaceAddress].self, forKey: .addresses)?.sortedByIdentity
+    tables = visitor.tables.sortedByIdentity
   }
 }
 
@@ -189,139 +176,5 @@ private struct AttributeCoding: Encodable {
     }
     throw DecodingError.dataCorruptedError(
       forKey: key, in: container, debugDescription: "no value of `\(attribute.key)`")
-  }
-}
-
-extension InterfaceName: Codable {
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    guard let name = InterfaceName(kernel: try container.decode(String.self)) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no name of a link")
-    }
-    self = name
-  }
-}
-
-// MARK: Entries
-
-extension EntryMarks: Codable {
-  private enum Key: String, CodingKey {
-    case state, flags
-    case protocolNumber = "protocol"
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(state, forKey: .state)
-    if flags != 0 { try container.encode(flags, forKey: .flags) }
-    if protocolNumber != 0 { try container.encode(protocolNumber, forKey: .protocolNumber) }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    self.init(
-      state: try container.decode(UInt16.self, forKey: .state),
-      flags: try container.decodeIfPresent(UInt8.self, forKey: .flags) ?? 0,
-      protocolNumber: try container.decodeIfPresent(UInt8.self, forKey: .protocolNumber) ?? 0)
-  }
-}
-
-extension KeyedDecodingContainer {
-  /// A value that is written as text.
-  fileprivate func parse<Value>(_ key: Key, _ parse: (String) -> Value?) throws -> Value {
-    let text = try decode(String.self, forKey: key)
-    guard let value = parse(text) else {
-      throw DecodingError.dataCorruptedError(
-        forKey: key, in: self, debugDescription: "no such value: \(text)")
-    }
-    return value
-  }
-}
-
-extension FDBEntry: Codable {
-  private enum Key: String, CodingKey { case mac, vtep, vni, port, via, marks }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(mac.description, forKey: .mac)
-    try container.encode(vtep.description, forKey: .vtep)
-    if vni != 0 { try container.encode(vni, forKey: .vni) }
-    if port != 0 { try container.encode(port, forKey: .port) }
-    if !via.isNone { try container.encode(via, forKey: .via) }
-    if marks != .permanent { try container.encode(marks, forKey: .marks) }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    self.init(
-      mac: try container.parse(.mac) { MACAddress($0) }, vtep: try container.parse(.vtep) { IPAddress($0) },
-      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
-      port: try container.decodeIfPresent(UInt16.self, forKey: .port) ?? 0,
-      via: try container.decodeIfPresent(InterfaceName.self, forKey: .via) ?? .none,
-      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .permanent, origin: .unmarked)
-  }
-}
-
-extension BridgeFDBEntry: Codable {
-  private enum Key: String, CodingKey { case mac, port, marks }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(mac.description, forKey: .mac)
-    try container.encode(port, forKey: .port)
-    if marks != .staticInBridge { try container.encode(marks, forKey: .marks) }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    self.init(
-      mac: try container.parse(.mac) { MACAddress($0) },
-      port: try container.decode(InterfaceName.self, forKey: .port),
-      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .staticInBridge,
-      origin: .unmarked)
-  }
-}
-
-extension Neighbour: Codable {
-  private enum Key: String, CodingKey { case address, mac, marks }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(address.description, forKey: .address)
-    try container.encode(mac.description, forKey: .mac)
-    if marks != .weftNeighbour { try container.encode(marks, forKey: .marks) }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    self.init(
-      address: try container.parse(.address) { IPAddress($0) },
-      mac: try container.parse(.mac) { MACAddress($0) },
-      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .weftNeighbour,
-      origin: .unmarked)
-  }
-}
-
-extension InterfaceAddress: Codable {
-  private enum Key: String, CodingKey { case prefix, order, marks }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(prefix.description, forKey: .prefix)
-    if order != 0 { try container.encode(order, forKey: .order) }
-    if marks != .weft { try container.encode(marks, forKey: .marks) }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    self.init(
-      prefix: try container.parse(.prefix) { IPPrefix($0) },
-      order: try container.decodeIfPresent(UInt16.self, forKey: .order) ?? 0,
-      marks: try container.decodeIfPresent(Marks.self, forKey: .marks) ?? .weft, origin: .unmarked)
   }
 }

@@ -21,10 +21,10 @@ extension Step {
     case .group(_, let group): ["ip link set dev \(name) group \(group)"]
     case .set(let table, let changes): [command(table, changes)]
     case .port(let port): commands(port)
-    case .fdb(let change): [command(change)]
-    case .bridgeFDB(let change): [command(change)]
-    case .neighbour(let change): [command(change)]
-    case .address(let change): [command(change)]
+    case .entry(.fdb(let change)): [command(change)]
+    case .entry(.bridgeFDB(let change)): [command(change)]
+    case .entry(.neighbour(let change)): [command(change)]
+    case .entry(.address(let change)): [command(change)]
     }
   }
 

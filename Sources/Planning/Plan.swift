@@ -1,22 +1,5 @@
 import OverlayModel
 
-/// What happens to one entry of a table.
-public enum EntryChange<Entry: TableEntry>: Sendable {
-  case create(Entry)
-  /// In place, without a moment in which there is none.
-  case replace(old: Entry, new: Entry)
-  case delete(Entry)
-
-  public var source: SourcePosition { entry.source }
-
-  /// The entry that there is afterwards, or that goes.
-  public var entry: Entry {
-    switch self {
-    case .create(let entry), .replace(_, let entry), .delete(let entry): entry
-    }
-  }
-}
-
 /// The order in which a plan's steps are carried out. What must not run after a failure of
 /// the one before goes to the kernel only when that has answered.
 public enum Phase: UInt8, Sendable, Comparable, CaseIterable {
@@ -66,11 +49,11 @@ public struct LinkCreation: Sendable {
   /// Entries that a replacement takes down and puts back.
   public let rebuiltEntries: Int
   /// Deletions of entries that the document does not want: they go with what is replaced.
-  public let droppedEntries: [Step.Operation]
+  public let droppedEntries: [TableChange]
 
   public init(
     state: LinkState, replaced: LinkState?, reasons: [AttributeChange], rebuiltEntries: Int,
-    droppedEntries: [Step.Operation]
+    droppedEntries: [TableChange]
   ) {
     self.droppedEntries = droppedEntries
     self.state = state
@@ -90,10 +73,7 @@ public struct Step: Sendable {
     /// Attributes of one table of the link.
     indirect case set(AttributeTable, [AttributeChange])
     indirect case port(PortChange)
-    case fdb(EntryChange<FDBEntry>)
-    case bridgeFDB(EntryChange<BridgeFDBEntry>)
-    case neighbour(EntryChange<Neighbour>)
-    case address(EntryChange<InterfaceAddress>)
+    case entry(TableChange)
   }
 
   public let link: InterfaceName

@@ -246,39 +246,52 @@ public struct Planner {
     putBack.insert(link.name)
     let entries = bridge.bridgeFDB?.filter { $0.port == link.name && $0.origin == .unmarked } ?? []
     return entries.map {
-      Step(bridge, .bridgeFDB(.create($0)), phase: phase, isShown: false, source: link.source)
+      Step(bridge, .entry(.bridgeFDB(.create($0))), phase: phase, isShown: false, source: link.source)
     }
   }
 
   /// What a document does not describe outlives the replacement of its device.
   private func carryOver(from old: LinkState, to link: LinkState) -> LinkState {
-    var link = link
-    if link.fdb == nil, let entries = old.fdb?.filter({ $0.origin == .unmarked }) {
-      link.fdb = entries.filter { $0.vtep.family == link.underlayFamily }
+    struct Visitor: TableVisitor {
+      let old: EntryTables
+      var tables: EntryTables
+
+      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+        tables[type] = tables[type] ?? old[type]?.filter { $0.origin == .unmarked }
+      }
     }
-    link.neighbours = link.neighbours ?? old.neighbours?.filter { $0.origin == .unmarked }
-    link.addresses = link.addresses ?? old.addresses?.filter { $0.origin == .unmarked }
-    link.bridgeFDB = link.bridgeFDB ?? old.bridgeFDB?.filter { $0.origin == .unmarked }
-    return link
+    var visitor = Visitor(old: old.tables, tables: link.tables)
+    EntryTables.visit(&visitor)
+    var result = link
+    result.tables = visitor.tables
+    if link.fdb == nil { result.fdb?.removeAll { $0.vtep.family != link.underlayFamily } }
+    return result
   }
 
   /// What of the old one's tables is not wanted any more.
-  private func droppedEntries(of old: LinkState, by link: LinkState) -> [Step.Operation] {
-    func dropped<Entry: TableEntry>(_ wanted: [Entry]?, _ present: [Entry]?) -> [EntryChange<Entry>] {
-      (options.isRestoring
-        ? EntryDiff(restoring: wanted ?? [], observed: present ?? [])
-        : EntryDiff(desired: wanted, observed: present ?? [], prunes: options.prunes)).deletions
+  private func droppedEntries(of old: LinkState, by link: LinkState) -> [TableChange] {
+    struct Visitor: TableVisitor {
+      let options: PlanningOptions
+      let wanted: EntryTables
+      let present: EntryTables
+      var changes: [TableChange] = []
+
+      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+        let diff =
+          options.isRestoring
+          ? EntryDiff(restoring: wanted[type] ?? [], observed: present[type] ?? [])
+          : EntryDiff(desired: wanted[type], observed: present[type] ?? [], prunes: options.prunes)
+        changes += diff.deletions.map(Entry.tableChange)
+      }
     }
-    return dropped(link.fdb, old.fdb).map { .fdb($0) }
-      + dropped(link.bridgeFDB, old.bridgeFDB).map { .bridgeFDB($0) }
-      + dropped(link.addresses, old.addresses).map { .address($0) }
-      + dropped(link.neighbours, old.neighbours).map { .neighbour($0) }
+    var visitor = Visitor(options: options, wanted: link.tables, present: old.tables)
+    EntryTables.visit(&visitor)
+    return visitor.changes
   }
 
   private mutating func warnOfLoss(_ old: LinkState?, _ link: LinkState) {
     if let old, !options.isRestoring {
-      func count<Entry: TableEntry>(_ table: [Entry]?) -> Int { table?.count { $0.origin == .daemon } ?? 0 }
-      let theirs = count(old.fdb) + count(old.bridgeFDB) + count(old.neighbours) + count(old.addresses)
+      let theirs = old.tables.count { $0 == .daemon }
       if theirs > 0 {
         warn(
           "\(old.noun) \(old.name) is made anew: \(theirs) \(theirs == 1 ? "entry" : "entries") of other programs go with the old one, and are theirs to write again",
@@ -468,10 +481,7 @@ public struct Planner {
       note("port \(present.name) of bridge \(bridge) is in no document: left as it is")
     }
     var unwanted = present
-    unwanted.fdb = nil
-    unwanted.bridgeFDB = nil
-    unwanted.neighbours = nil
-    unwanted.addresses = nil
+    unwanted.tables = EntryTables()
     plan.steps += entrySteps(desired: unwanted, present: present)
   }
 }

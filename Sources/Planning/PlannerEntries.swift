@@ -23,7 +23,7 @@ extension Planner {
     var steps: [Step] = []
     let source = link.source
     func append<Entry>(
-      _ changes: [EntryChange<Entry>], old: [Entry]?, _ operation: (EntryChange<Entry>) -> Step.Operation
+      _ changes: [EntryChange<Entry>], old: [Entry]?
     ) {
       var rebuilt = SortedCursor(old ?? [])
       for change in changes {
@@ -35,7 +35,7 @@ extension Planner {
         }
         steps.append(
           Step(
-            link, operation(change), phase: phase, isShown: isShown,
+            link, .entry(Entry.tableChange(change)), phase: phase, isShown: isShown,
             source: change.source.isKnown ? change.source : source))
       }
     }
@@ -43,9 +43,7 @@ extension Planner {
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
-    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) {
-      .fdb($0)
-    }
+    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb)
     for (wanted, theirs) in fdb.conflicts {
       note(
         "fdb \(link.name) \(wanted.mac): wanted \(wanted.destinationText), but a daemon holds it at \(theirs.destinationText): left as it is",
@@ -55,7 +53,7 @@ extension Planner {
     let staying =
       present?.bridgeFDB?.filter { !leaving.contains($0.port) || putBack.contains($0.port) } ?? []
     let bridge = diff(link.bridgeFDB, staying)
-    append(bridge.additions + bridge.deletions, old: old?.bridgeFDB) { .bridgeFDB($0) }
+    append(bridge.additions + bridge.deletions, old: old?.bridgeFDB)
     for (wanted, theirs) in bridge.conflicts {
       note(
         "fdb \(link.name) \(wanted.mac): wanted at port \(wanted.port), but a daemon holds it at \(theirs.port): left as it is",
@@ -67,18 +65,16 @@ extension Planner {
     let remaining = present?.addresses?.filter { !isLost || $0.prefix.address.family == .v4 } ?? []
     let addresses = diff(link.addresses, remaining).ordered(
       restoring: options.isRestoring ? link.addresses : nil, observed: remaining)
-    append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses) {
-      .address($0)
-    }
+    append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses)
     let neighbours = diff(link.neighbours, present?.neighbours ?? [])
     if loss.contains(.neighbours) || losesLastIPv4Address(present, addresses.deletions) {
       let theirs = options.isRestoring ? [] : present?.neighbours?.filter { $0.origin == .daemon } ?? []
       var known = SortedCursor(theirs)
       let wanted = link.neighbours?.filter { known.find($0) == nil }
       let all = diff(wanted, []).additions
-      append(all + neighbours.deletions, old: present?.neighbours) { .neighbour($0) }
+      append(all + neighbours.deletions, old: present?.neighbours)
     } else {
-      append(neighbours.additions + neighbours.deletions, old: old?.neighbours) { .neighbour($0) }
+      append(neighbours.additions + neighbours.deletions, old: old?.neighbours)
     }
     for (wanted, theirs) in neighbours.conflicts {
       note(

@@ -27,10 +27,7 @@ extension StepFailure {
       "setting \(changes.map(\.attribute.key).joined(separator: ", ")) of \(step.kind.noun) \(step.link)"
     case .port(let port):
       port.to.map { "making \(step.link) a port of bridge \($0)" } ?? "taking \(step.link) out of its bridge"
-    case .fdb(let change): "fdb \(step.link) \(change.key)"
-    case .bridgeFDB(let change): "fdb \(step.link) \(change.key)"
-    case .neighbour(let change): "neighbour \(step.link) \(change.key)"
-    case .address(let change): "address \(step.link) \(change.key)"
+    case .entry(let change): change.subject(on: step.link)
     }
   }
 
@@ -45,7 +42,7 @@ extension StepFailure {
       "the UDP port is taken by another program, or by a VXLAN device of another kind: `ss -lun` and `ip -d link show type vxlan` tell"
     case (EBUSY, .port): "something else uses the link, a bond or a macvlan on it: take it out there first"
     case (EBUSY, .create): "another program made a link in the same moment: run weft again"
-    case (ENOSPC, .fdb): "the device has as many entries as `max-addresses` allows"
+    case (ENOSPC, .entry(.fdb)): "the device has as many entries as `max-addresses` allows"
     case (EINVAL, .set(_, let changes)) where changes.contains(where: { $0.attribute.key == "mtu" }):
       "the underlay device's MTU may be too small for it"
     case (EOPNOTSUPP, .set(_, let changes)):
@@ -55,18 +52,17 @@ extension StepFailure {
   }
 }
 
-extension EntryChange {
-  /// What identifies the entry.
-  fileprivate var key: String {
-    switch self {
-    case .create(let entry), .replace(_, let entry), .delete(let entry):
-      switch entry {
-      case let entry as FDBEntry: "\(entry.mac) to \(entry.destinationText)"
-      case let entry as BridgeFDBEntry: "\(entry.mac) at \(entry.port)"
-      case let entry as Neighbour: "\(entry.address)"
-      case let entry as InterfaceAddress: "\(entry.prefix)"
-      default: ""
+extension TableChange {
+  fileprivate func subject(on link: InterfaceName) -> String {
+    struct Visitor: TableChangeVisitor {
+      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> (String, String) {
+        let entry = change.entry
+        let fields = entry.fields.map { "\($0) \($1.text)" }.joined(separator: ", ")
+        return (entry.object, fields.isEmpty ? entry.key : "\(entry.key) (\(fields))")
       }
     }
+    var visitor = Visitor()
+    let (object, entry) = accept(&visitor)
+    return "\(object) \(link) \(entry)"
   }
 }

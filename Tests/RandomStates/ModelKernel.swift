@@ -63,20 +63,20 @@ public struct ModelKernel {
       change(name) { link in
         for change in port.attributes { link.port?[change.row] = change.after }
       }
-    case .fdb(let change): self.change(name) { Self.put(change, &$0.fdb) { Self.observed($0) } }
-    case .bridgeFDB(let change):
+    case .entry(.fdb(let change)): self.change(name) { Self.put(change, &$0.fdb) { Self.observed($0) } }
+    case .entry(.bridgeFDB(let change)):
       self.change(name) { link in
         Self.put(change, &link.bridgeFDB) {
           BridgeFDBEntry(mac: $0.mac, port: $0.port, marks: $0.marks, origin: .unmarked)
         }
       }
-    case .neighbour(let change):
+    case .entry(.neighbour(let change)):
       self.change(name) { link in
         Self.put(change, &link.neighbours) {
           Neighbour(address: $0.address, mac: $0.mac, marks: $0.marks)
         }
       }
-    case .address(let change):
+    case .entry(.address(let change)):
       self.change(name) {
         Self.put(change, &$0.addresses) { InterfaceAddress(prefix: $0.prefix, marks: $0.marks) }
       }

@@ -1,0 +1,135 @@
+// The entries of tables as JSON: every field is checked when it is read back.
+
+extension InterfaceName: Codable {
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let name = InterfaceName(kernel: try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no name of a link")
+    }
+    self = name
+  }
+}
+
+// MARK: Entries
+
+extension EntryMarks: Codable {
+  private enum Key: String, CodingKey {
+    case state, flags
+    case protocolNumber = "protocol"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(state, forKey: .state)
+    if flags != 0 { try container.encode(flags, forKey: .flags) }
+    if protocolNumber != 0 { try container.encode(protocolNumber, forKey: .protocolNumber) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      state: try container.decode(UInt16.self, forKey: .state),
+      flags: try container.decodeIfPresent(UInt8.self, forKey: .flags) ?? 0,
+      protocolNumber: try container.decodeIfPresent(UInt8.self, forKey: .protocolNumber) ?? 0)
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A value that is written as text.
+  fileprivate func parse<Value>(_ key: Key, _ parse: (String) -> Value?) throws -> Value {
+    let text = try decode(String.self, forKey: key)
+    guard let value = parse(text) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "no such value: \(text)")
+    }
+    return value
+  }
+}
+
+extension FDBEntry: Codable {
+  private enum Key: String, CodingKey { case mac, vtep, vni, port, via, marks }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(mac.description, forKey: .mac)
+    try container.encode(vtep.description, forKey: .vtep)
+    if vni != 0 { try container.encode(vni, forKey: .vni) }
+    if port != 0 { try container.encode(port, forKey: .port) }
+    if !via.isNone { try container.encode(via, forKey: .via) }
+    if marks != .permanent { try container.encode(marks, forKey: .marks) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      mac: try container.parse(.mac) { MACAddress($0) }, vtep: try container.parse(.vtep) { IPAddress($0) },
+      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
+      port: try container.decodeIfPresent(UInt16.self, forKey: .port) ?? 0,
+      via: try container.decodeIfPresent(InterfaceName.self, forKey: .via) ?? .none,
+      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .permanent, origin: .unmarked)
+  }
+}
+
+extension BridgeFDBEntry: Codable {
+  private enum Key: String, CodingKey { case mac, port, marks }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(mac.description, forKey: .mac)
+    try container.encode(port, forKey: .port)
+    if marks != .staticInBridge { try container.encode(marks, forKey: .marks) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      mac: try container.parse(.mac) { MACAddress($0) },
+      port: try container.decode(InterfaceName.self, forKey: .port),
+      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .staticInBridge,
+      origin: .unmarked)
+  }
+}
+
+extension Neighbour: Codable {
+  private enum Key: String, CodingKey { case address, mac, marks }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(address.description, forKey: .address)
+    try container.encode(mac.description, forKey: .mac)
+    if marks != .weftNeighbour { try container.encode(marks, forKey: .marks) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      address: try container.parse(.address) { IPAddress($0) },
+      mac: try container.parse(.mac) { MACAddress($0) },
+      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .weftNeighbour,
+      origin: .unmarked)
+  }
+}
+
+extension InterfaceAddress: Codable {
+  private enum Key: String, CodingKey { case prefix, order, marks }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(prefix.description, forKey: .prefix)
+    if order != 0 { try container.encode(order, forKey: .order) }
+    if marks != .weft { try container.encode(marks, forKey: .marks) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      prefix: try container.parse(.prefix) { IPPrefix($0) },
+      order: try container.decodeIfPresent(UInt16.self, forKey: .order) ?? 0,
+      marks: try container.decodeIfPresent(Marks.self, forKey: .marks) ?? .weft, origin: .unmarked)
+  }
+}

@@ -1,0 +1,148 @@
+/// The tables of one link; each is nil where nobody says what is in it, or looked; sorted by identity.
+///
+/// The one list of the tables that there are: what is done with all of them alike is done through
+/// ``visit(_:)``, and with what happens to one entry through ``TableChange``.
+public struct EntryTables: Sendable, Equatable {
+  /// Of a VXLAN device.
+  public var fdb: [FDBEntry]?
+  /// Of a bridge.
+  public var bridgeFDB: [BridgeFDBEntry]?
+  public var addresses: [InterfaceAddress]?
+  public var neighbours: [Neighbour]?
+
+  public init() {}
+
+  public subscript<Entry: TableEntry>(_ type: Entry.Type) -> [Entry]? {
+    get { self[keyPath: Entry.table] }
+    set { self[keyPath: Entry.table] = newValue }
+  }
+
+  public subscript<Entry: TableEntry>(_ type: Entry.Type, default none: [Entry]) -> [Entry] {
+    get { self[type] ?? none }
+    _modify {
+      var entries = self[type] ?? none
+      self[type] = nil
+      defer { self[type] = entries }
+      yield &entries
+    }
+  }
+
+  /// How many entries there are of certain origins.
+  public func count(where isCounted: (EntryOrigin) -> Bool) -> Int {
+    withoutActuallyEscaping(isCounted) { isCounted in
+      var visitor = OriginCounter(tables: self, isCounted: isCounted)
+      Self.visit(&visitor)
+      return visitor.count
+    }
+  }
+
+  private struct OriginCounter: TableVisitor {
+    let tables: EntryTables
+    let isCounted: (EntryOrigin) -> Bool
+    var count = 0
+
+    mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+      count += tables[type]?.count { isCounted($0.origin) } ?? 0
+    }
+  }
+
+  /// The same with those entries alone whose origin is a certain one.
+  public func filter(_ isKept: (EntryOrigin) -> Bool) -> EntryTables {
+    withoutActuallyEscaping(isKept) { isKept in
+      var visitor = OriginFilter(tables: self, isKept: isKept)
+      Self.visit(&visitor)
+      return visitor.tables
+    }
+  }
+
+  private struct OriginFilter: TableVisitor {
+    var tables: EntryTables
+    let isKept: (EntryOrigin) -> Bool
+
+    mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+      tables[type]?.removeAll { !isKept($0.origin) }
+    }
+  }
+
+  /// Calls the visitor for each table.
+  public static func visit<Visitor: TableVisitor>(_ visitor: inout Visitor) throws(Visitor.Failure) {
+    try visitor.visit(FDBEntry.self)
+    try visitor.visit(BridgeFDBEntry.self)
+    try visitor.visit(InterfaceAddress.self)
+    try visitor.visit(Neighbour.self)
+  }
+}
+
+/// What is to be done with every table alike.
+public protocol TableVisitor {
+  associatedtype Failure: Error = Never
+  mutating func visit<Entry: TableEntry>(_ type: Entry.Type) throws(Failure)
+}
+
+/// What happens to one entry of a table.
+public enum EntryChange<Entry: TableEntry>: Sendable {
+  case create(Entry)
+  /// In place, without a moment in which there is none.
+  case replace(old: Entry, new: Entry)
+  case delete(Entry)
+
+  public var source: SourcePosition { entry.source }
+
+  /// The entry that there is afterwards, or that goes.
+  public var entry: Entry {
+    switch self {
+    case .create(let entry), .replace(_, let entry), .delete(let entry): entry
+    }
+  }
+}
+
+/// What happens to one entry of any table.
+public enum TableChange: Sendable {
+  case fdb(EntryChange<FDBEntry>)
+  case bridgeFDB(EntryChange<BridgeFDBEntry>)
+  case address(EntryChange<InterfaceAddress>)
+  case neighbour(EntryChange<Neighbour>)
+
+  public func accept<Visitor: TableChangeVisitor>(_ visitor: inout Visitor) -> Visitor.Result {
+    switch self {
+    case .fdb(let change): visitor.visit(change)
+    case .bridgeFDB(let change): visitor.visit(change)
+    case .address(let change): visitor.visit(change)
+    case .neighbour(let change): visitor.visit(change)
+    }
+  }
+
+  /// Whether the entry goes.
+  public var isDeletion: Bool {
+    struct Visitor: TableChangeVisitor {
+      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Bool {
+        if case .delete = change { true } else { false }
+      }
+    }
+    var visitor = Visitor()
+    return accept(&visitor)
+  }
+}
+
+/// What is to be made of a change, whichever table it concerns.
+public protocol TableChangeVisitor {
+  associatedtype Result
+  mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Result
+}
+
+/// One thing that is said of an entry, for people and for machines.
+public enum EntryField: Sendable, Equatable {
+  case text(String)
+  case number(Int)
+  case flag(Bool)
+}
+
+extension EntryField {
+  public var text: String {
+    switch self {
+    case .text(let text): text
+    case .number(let number): String(number)
+    case .flag(let flag): flag ? "true" : "false"
+    }
+  }
+}
