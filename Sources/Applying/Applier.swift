@@ -144,7 +144,11 @@ public final class Applier {
       try record?(images)
       do {
         try send(plan, observed)
-      } catch ApplyError.refused(let failures, _, _) where failures.allSatisfy(\.isRace) {
+      } catch ApplyError.refused(let failures, _, _)
+        where failures.allSatisfy(\.isRace)
+        || (round < Self.corrections && failures.contains(where: \.isRace))
+      {
+        // What could not be made for another one's sake takes along what needs it, with whatever error.
         guard round < Self.corrections else { throw ApplyError.raced(failures) }
       } catch let error as NetlinkError where error.isUncertain && round < Self.corrections {
         // What was sent was carried out, but what came of it is to be seen only by looking.

@@ -34,8 +34,12 @@ public struct DocumentCompiler {
     for (index, file) in files.enumerated() { reader.read(file, index: index) }
     var compiler = DocumentCompiler(reader, files)
     compiler.attachPorts(reader.memberships)
-    for link in compiler.state.sortedLinks where link.kind == .vxlan { compiler.checkVxlan(link) }
+    for link in compiler.state.sortedLinks {
+      compiler.checkAttributes(of: link)
+      if link.kind == .vxlan { compiler.checkVxlan(link) }
+    }
     compiler.checkSharedPorts()
+    compiler.checkTwins()
     guard compiler.diagnostics.isEmpty else {
       throw DocumentFaults(diagnostics: compiler.diagnostics, files: files)
     }
@@ -103,6 +107,106 @@ public struct DocumentCompiler {
       state.links[name] = port
     }
   }
+
+  // MARK: All kinds
+
+  /// What the rows of the tables tell: what is missing, and what is for the other family.
+  private mutating func checkAttributes(of link: LinkState) {
+    if link.base.link(.vrf) != nil, link.bridge != nil {
+      fault(
+        link.base.position(of: .vrf),
+        "\(link.noun) \(link.name): a port of a bridge cannot be in a VRF: give `vrf` to the bridge, or to a link on it, not to its port",
+        link.portSource, "it is a port here")
+    }
+    guard let specific = link.specific else { return }
+    for (row, attribute) in specific.table.rows.enumerated() {
+      if attribute.isRequired, specific[row] == nil, !isUnclear(link, attribute),
+        !specific.isTrue(.external) || attribute.family != nil, !isUnclear(link, .external)
+      {
+        fault(link.source, "\(link.noun) \(link.name): `\(attribute.key)` is missing: \(attribute.meaning)")
+      }
+      if let family = attribute.family, specific[row] != nil, !isFamilyUnclear(link),
+        family != link.underlayFamily
+      {
+        fault(
+          specific.position(of: row),
+          "\(link.noun) \(link.name): `\(attribute.key)` is for an \(family.name) underlay, but the tunnel's addresses are \(link.underlayFamily.name)"
+        )
+      }
+    }
+    if link.kind == .vlan || link.kind == .macvlan { checkFoundation(of: link) }
+    if link.kind == .gretap || link.kind == .ip6gretap || link.kind == .geneve { checkTunnel(link, specific) }
+  }
+
+  private mutating func checkFoundation(of link: LinkState) {
+    guard let row = link.specific?.table.index(of: "device"), let position = link.specific?.position(of: row)
+    else { return }
+    var seen: Set<InterfaceName> = [link.name]
+    var next = link.foundation
+    while let name = next {
+      guard seen.insert(name).inserted else {
+        fault(position, "\(link.noun) \(link.name): its `device` leads back to itself")
+        return
+      }
+      next = state.links[name]?.foundation
+    }
+  }
+
+  private mutating func checkTunnel(_ link: LinkState, _ specific: AttributeSet) {
+    guard !isFamilyUnclear(link) else { return }
+    for attribute in [Attribute.local, .remote] {
+      guard let address = specific.address(attribute), address.family != link.underlayFamily else { continue }
+      fault(
+        specific.position(of: attribute),
+        "\(link.noun) \(link.name): `local` and `remote` are of two families: a tunnel has one")
+    }
+    if specific.isTrue(.external) {
+      for attribute in [Attribute.vni, .remote] where specific[attribute] != nil {
+        fault(
+          specific.position(of: attribute),
+          "\(link.noun) \(link.name): an `external` device has no `\(attribute.key)` of its own: leave out one of the two"
+        )
+      }
+    }
+    if let row = specific.table.index(of: "path-mtu-discovery"), specific[row] == .flag(false),
+      let ttl = specific.number(.ttl), ttl != 0
+    {
+      fault(
+        specific.position(of: row),
+        "\(link.noun) \(link.name): Linux takes a `ttl` of its own only with `path-mtu-discovery`: leave out one of the two"
+      )
+    }
+  }
+
+  /// What the kernel takes only once.
+  private mutating func checkTwins() {
+    var owners: [[AttributeValue?]: LinkState] = [:]
+    for link in state.links.values.sorted(by: { $0.source < $1.source }) {
+      guard let kind = link.kind, let keys = Self.identities[kind],
+        let specific = link.specific?.withDefaults()
+      else { continue }
+      let identity =
+        [.text(kind.noun)] + keys.map { key in specific.table.index(of: key).flatMap { specific[$0] } }
+      guard !keys.contains(where: { faulty[link.name]?.contains($0) == true }) else { continue }
+      guard let twin = owners.updateValue(link, forKey: identity),
+        kind != .vrf || specific.number(.vrfTable) != nil
+      else { continue }
+      let words = keys.map { "`\($0)`" }
+      let list =
+        words.count == 1
+        ? words[0] : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
+      fault(
+        link.source, "\(link.noun) \(link.name) has the same \(list) as \(twin.name): change one of them",
+        twin.source, "\(twin.name) is here")
+    }
+  }
+
+  /// The attributes that no two links of a kind can have in common. Linux takes two VRFs with one table, but
+  /// then the routes of one are those of the other.
+  private static let identities: [LinkKind: [String]] = [
+    .vlan: ["device", "id", "protocol"], .vrf: ["table"], .geneve: ["vni", "remote", "port"],
+    .gretap: ["local", "remote", "key"], .ip6gretap: ["local", "remote", "key"],
+  ]
 
   // MARK: VXLAN devices
 
@@ -272,5 +376,13 @@ public struct DocumentCompiler {
         "vxlan \(link.name) and \(twin.name) are both `external` on UDP port \(socket.port): only one can be",
         twin.source, "\(twin.name) is here")
     }
+  }
+}
+
+extension Attribute {
+  /// The first sentence of the summary, as a part of another.
+  fileprivate var meaning: String {
+    let sentence = summary.prefix { $0 != "." }
+    return (sentence.first?.lowercased() ?? "") + sentence.dropFirst()
   }
 }

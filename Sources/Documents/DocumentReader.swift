@@ -51,7 +51,7 @@ struct DocumentReader {
 
   private mutating func readDocument(_ cursor: YAMLCursor, _ start: SourcePosition) throws(Diagnostic) {
     var hasVersion = false
-    try readObject(cursor, keys: ["weft", "vxlans", "bridges", "links"]) {
+    try readObject(cursor, keys: Self.sections.keys, impossible: Self.impossibleSections) {
       reader, key, position throws(Diagnostic) in
       switch key {
       case "weft":
@@ -64,9 +64,7 @@ struct DocumentReader {
               "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1"
           )
         }
-      case "vxlans": try reader.readLinks(cursor, kind: .vxlan)
-      case "bridges": try reader.readLinks(cursor, kind: .bridge)
-      default: try reader.readLinks(cursor, kind: nil)
+      default: try reader.readLinks(cursor, kind: Self.sections.kinds[key])
       }
     }
     if !hasVersion {
@@ -74,6 +72,22 @@ struct DocumentReader {
         position: start, message: "`weft: 1` is missing: it says which version of the format this is")
     }
   }
+
+  /// The keys of a document, and the kind of link that each describes; none for links of others.
+  private static let sections: (keys: [String], kinds: [String: LinkKind]) = {
+    // Over IPv4 or IPv6 is seen by the addresses.
+    let kinds = LinkKind.made.filter { $0 != .ip6gretap }
+    return (
+      ["weft"] + kinds.map(\.section) + ["links"],
+      Dictionary(kinds.map { ($0.section, $0) }, uniquingKeysWith: { first, _ in first })
+    )
+  }()
+
+  private static let impossibleSections: [String: String] = {
+    let reason =
+      "Linux has no STT: the protocol was never part of it; use `geneves`, whose packets network cards split just as well"
+    return ["stt": reason, "stts": reason]
+  }()
 
   // MARK: Links
 
@@ -84,11 +98,7 @@ struct DocumentReader {
         link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
       declaration.link.source = position
       if try !reader.skipsNull(cursor) {
-        switch kind {
-        case .vxlan: try reader.readVxlan(cursor, &declaration)
-        case .bridge: try reader.readBridge(cursor, &declaration)
-        default: try reader.readLink(cursor, &declaration)
-        }
+        try reader.readLink(cursor, &declaration)
       }
       if let other = reader.declarations[name] {
         try reader.report(
@@ -102,45 +112,69 @@ struct DocumentReader {
   }
 
   private static let linkSections = ["addresses", "neighbours"]
-  private static let vxlanKeys =
-    AttributeTable.vxlan.keys + AttributeTable.link.keys + ["flood", "fdb"] + linkSections
-  private static let bridgeKeys =
-    AttributeTable.bridge.keys + AttributeTable.link.keys + ["ports", "fdb"] + linkSections
-  private static let linkKeys = AttributeTable.link.keys + linkSections
   private static let portKeys = AttributeTable.bridgePort.keys + ["optional"]
+  /// Keys of a kind that are no attributes of its table.
+  private static let ownSections: [LinkKind: [String]] = [
+    .vxlan: ["flood", "fdb"], .bridge: ["ports", "fdb"], .gretap: ["nvgre"],
+  ]
 
-  private mutating func readVxlan(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
-    var link = declaration.link
-    let faulty = try readObject(cursor, keys: Self.vxlanKeys) { reader, key, _ throws(Diagnostic) in
-      switch key {
-      case "flood": link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
-      case "fdb": link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
-      default: try reader.readCommon(cursor, key, &link)
-      }
-    }
-    link.fdb?.sort(by: FDBEntry.precedes)
-    declaration = Declaration(link: link, faulty: faulty)
-  }
-
-  private mutating func readBridge(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic)
-  {
-    var link = declaration.link
-    let faulty = try readObject(cursor, keys: Self.bridgeKeys) { reader, key, _ throws(Diagnostic) in
-      switch key {
-      case "ports": try reader.readPorts(cursor, of: link.name)
-      case "fdb": link.bridgeFDB = try reader.readBridgeFDB(cursor)
-      default: try reader.readCommon(cursor, key, &link)
-      }
-    }
-    declaration = Declaration(link: link, faulty: faulty)
+  private static func keys(of kind: LinkKind?) -> [String] {
+    (kind?.table?.keys ?? []) + AttributeTable.link.keys + (kind.flatMap { ownSections[$0] } ?? [])
+      + linkSections
   }
 
   private mutating func readLink(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
     var link = declaration.link
-    let faulty = try readObject(cursor, keys: Self.linkKeys) { reader, key, _ throws(Diagnostic) in
-      try reader.readCommon(cursor, key, &link)
+    let kind = link.kind
+    let faulty = try readObject(cursor, keys: Self.keys(of: kind)) {
+      reader, key, position throws(Diagnostic) in
+      switch (kind, key) {
+      case (.vxlan, "flood"): link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
+      case (.vxlan, "fdb"): link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
+      case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
+      case (.bridge, "fdb"): link.bridgeFDB = try reader.readBridgeFDB(cursor)
+      case (.gretap, "nvgre"): try reader.readNVGRE(cursor, &link, position)
+      default: try reader.readCommon(cursor, key, &link)
+      }
     }
+    link.fdb?.sort(by: FDBEntry.precedes)
+    if kind == .gretap, link.underlayFamily == .v6 { link.kind = .ip6gretap }
     declaration = Declaration(link: link, faulty: faulty)
+  }
+
+  /// The 24 bits of a virtual subnet and the 8 of a flow, which NVGRE has in GRE's key (RFC 7637).
+  private mutating func readNVGRE(
+    _ cursor: YAMLCursor, _ link: inout LinkState, _ position: SourcePosition
+  ) throws(Diagnostic) {
+    var vsid: UInt32?
+    var flow: UInt32 = 0
+    let faultsBefore = diagnostics.count
+    try expect(.mapping, cursor, "nvgre", "`{vsid: NUMBER}`")
+    try readObject(cursor, keys: ["vsid", "flow-id"]) { reader, key, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, key)
+      if key == "vsid" {
+        // 0 to 0xFFF are reserved.
+        vsid = try ValueParser.number(scalar, key, 4096...16_777_214)
+      } else {
+        flow = try ValueParser.number(scalar, key, 0...255)
+      }
+    }
+    guard diagnostics.count == faultsBefore else { return }
+    guard let vsid else {
+      throw Diagnostic(
+        position: position,
+        message: "nvgre: `vsid` is missing, the virtual subnet's number from 4096 to 16777214")
+    }
+    guard let row = link.specific?.table.index(of: Attribute.greKey.key) else { return }
+    if link.specific?[row] != nil {
+      throw Diagnostic(
+        position: position,
+        message: "nvgre: `key` is given as well: `nvgre` is a way to write it: give one of the two",
+        related: [
+          .init(position: link.specific?.position(of: row) ?? .none, message: "`key` is here")
+        ])
+    }
+    link.specific?.set(row, to: .number(vsid << 8 | flow), at: position)
   }
 
   /// Attributes of the tables, and the sections that every link may have.
@@ -396,7 +430,7 @@ extension DocumentReader {
   /// - Returns: the keys that are at fault, also by a name that was likely meant to be them.
   @discardableResult
   private mutating func readObject(
-    _ cursor: YAMLCursor, keys: [String],
+    _ cursor: YAMLCursor, keys: [String], impossible: [String: String] = [:],
     _ body: (inout DocumentReader, _ key: String, SourcePosition) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Set<String> {
     var seen: [String: SourcePosition] = [:]
@@ -405,6 +439,11 @@ extension DocumentReader {
       let name = key.text
       let position = key.position
       guard keys.contains(name) else {
+        if let reason = impossible[name] {
+          try report(Diagnostic(position: position, message: "`\(name)`: \(reason)"))
+          try cursor.skip()
+          return
+        }
         let meant = nearest(to: name, among: keys)
         if let meant { faulty.insert(meant) }
         let suggestion = meant.map { ": did you mean `\($0)`?" }

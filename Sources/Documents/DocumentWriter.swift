@@ -26,21 +26,38 @@ public struct DocumentWriter {
   private func isShown(_ link: LinkState) -> Bool { showsAll || link.owner == .weft }
 
   private mutating func write() {
-    let links = state.sortedLinks
-    let vxlans = links.filter { $0.kind == .vxlan && isShown($0) }
-    let bridges = links.filter { $0.kind == .bridge && isShown($0) }
-    let others = links.filter { link in
-      if link.kind == .vxlan || link.kind == .bridge, isShown(link) { return false }
-      return showsAll || hasMarkedEntries(link)
+    var sections: [String] = []
+    var described: [String: [LinkState]] = [:]
+    for kind in LinkKind.made {
+      if described[kind.section] == nil { sections.append(kind.section) }
+      described[kind.section, default: []] += state.links.values.filter { $0.kind == kind && isDescribed($0) }
     }
-    section("vxlans", vxlans) { writer, link in writer.writeVxlan(link) }
-    section("bridges", bridges) { writer, link in writer.writeBridge(link) }
-    section("links", others) { writer, link in writer.writeOther(link) }
+    for name in sections {
+      section(name, (described[name] ?? []).sorted { $0.name < $1.name }) { writer, link in
+        writer.writeMade(link)
+      }
+    }
+    section("links", state.sortedLinks.filter { !isDescribed($0) && (showsAll || hasMarkedEntries($0)) }) {
+      writer, link in writer.writeOther(link)
+    }
   }
 
+  /// Whether a document can say all of it.
+  private func isDescribed(_ link: LinkState) -> Bool {
+    guard isShown(link), let kind = link.kind, kind.isMade, let specific = link.specific else { return false }
+    // A tunnel that the kernel made itself, gretap0 say, is no link that a document can ask for.
+    return kind == .vxlan || specific.isTrue(.external)
+      || specific.table.rows.allSatisfy { row in !row.isRequired || ![nil, .unset].contains(specific[row]) }
+  }
+
+  /// Whether something of a link of others is weft's.
   private func hasMarkedEntries(_ link: LinkState) -> Bool {
-    link.addresses?.contains { $0.origin == .weft } == true
+    isInOwnVRF(link) || link.addresses?.contains { $0.origin == .weft } == true
       || link.neighbours?.contains { $0.origin == .weft } == true
+  }
+
+  private func isInOwnVRF(_ link: LinkState) -> Bool {
+    link.base.link(.vrf).map { state.links[$0]?.owner == .weft } ?? false
   }
 
   private mutating func section(
@@ -66,9 +83,21 @@ public struct DocumentWriter {
 
   // MARK: Links
 
-  private mutating func writeVxlan(_ link: LinkState) {
+  private mutating func writeMade(_ link: LinkState) {
     if let specific = link.specific { writeAttributes(specific, 2) }
-    writeBase(link, shownMTU: UnderlayMTU(of: link, desired: HostState(), observed: state)?.mtu ?? 1500)
+    switch link.kind {
+    case .bridge: writeBridge(link)
+    case .vlan, .macvlan: writeBase(link, shownMTU: link.lower.flatMap { state.links[$0]?.base.number(.mtu) })
+    case .vrf: writeBase(link, shownMTU: nil)
+    default:
+      let unbound = 1500 - (link.kind == .vxlan ? 0 : Encapsulation(link)?.overhead ?? 0)
+      writeBase(link, shownMTU: UnderlayMTU(of: link, desired: HostState(), observed: state)?.mtu ?? unbound)
+    }
+    if link.kind == .vxlan { writeFDB(link) }
+    writeTables(link)
+  }
+
+  private mutating func writeFDB(_ link: LinkState) {
     let entries = (link.fdb ?? []).filter { $0.origin == .unmarked }
     let flood = entries.filter { $0.mac == .zero }
     if !flood.isEmpty {
@@ -87,11 +116,9 @@ public struct DocumentWriter {
         line(4, "- \(destination(entry))")
       }
     }
-    writeTables(link)
   }
 
   private mutating func writeBridge(_ link: LinkState) {
-    if let specific = link.specific { writeAttributes(specific, 2) }
     let ports = portsByBridge[link.name] ?? []
     // Without one of its own a bridge has the smallest MTU and the address of one of its ports.
     let portMTU = ports.compactMap { $0.base.number(.mtu) }.min() ?? 1500
@@ -105,7 +132,6 @@ public struct DocumentWriter {
       line(2, "fdb:")
       for entry in entries { line(3, "\(entry.mac): {port: \(quoted(entry.port.description))}") }
     }
-    writeTables(link)
   }
 
   private mutating func writePort(_ link: LinkState) {
@@ -114,8 +140,12 @@ public struct DocumentWriter {
   }
 
   private mutating func writeOther(_ link: LinkState) {
+    if !showsAll, isInOwnVRF(link), case .link(let vrf) = link.base[.vrf] {
+      line(2, "vrf: \(quoted(vrf.description))")
+    }
     if showsAll {
       if let mtu = link.base.number(.mtu), (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
+      if case .link(let vrf) = link.base[.vrf] { line(2, "vrf: \(quoted(vrf.description))") }
       if let up = link.base[.up] { line(2, "up: \(Attribute.up.text(of: up))") }
       if case .text(let description) = link.base[.description] {
         line(2, "description: \(quoted(description))")
@@ -124,9 +154,10 @@ public struct DocumentWriter {
     writeTables(link)
   }
 
-  private mutating func writeBase(_ link: LinkState, shownMTU usual: UInt32, hidesMAC: Bool = false) {
+  private mutating func writeBase(_ link: LinkState, shownMTU usual: UInt32?, hidesMAC: Bool = false) {
     if !hidesMAC, case .mac(let mac) = link.base[.mac] { line(2, "mac: \(mac)") }
-    if let mtu = link.base.number(.mtu), mtu != usual { line(2, "mtu: \(mtu)") }
+    if let mtu = link.base.number(.mtu), mtu != usual, (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
+    if case .link(let vrf) = link.base[.vrf] { line(2, "vrf: \(quoted(vrf.description))") }
     if link.base[.up] == .flag(false) { line(2, "up: false") }
     if case .text(let description) = link.base[.description] {
       line(2, "description: \(quoted(description))")

@@ -10,15 +10,18 @@ enum ValueParser {
       Diagnostic(position: scalar.position, message: "\(attribute.key): \(shown(scalar)) is not \(expected)")
     }
     switch attribute.type {
-    case .flag, .presence, .headerFlag: return .flag(try flag(scalar, attribute.key))
+    case .flag, .presence, .bit, .headerFlag: return .flag(try flag(scalar, attribute.key))
     case .number(_, let range, let keywords):
       let text = scalar.text
       if case .underlay = attribute.documentDefault, text == "auto" { return nil }
       if let keyword = keywords.first(where: { $0.word == text }) { return .number(keyword.value) }
       var words = keywords.map { "`\($0.word)`" }
       if case .underlay = attribute.documentDefault { words.append("`auto`") }
-      if attribute.key == "vlan-protocol" { throw wrong(words.joined(separator: " or ")) }
       return .number(try number(scalar, attribute.key, range, orWords: words))
+    case .word(_, let keywords):
+      if let keyword = keywords.first(where: { $0.word == scalar.text }) { return .number(keyword.value) }
+      throw wrong(keywords.map { "`\($0.word)`" }.joined(separator: " or "))
+    case .greKey: return .number(try number(scalar, attribute.key, 0...UInt32.max))
     case .clock(let range):
       return .number(try number(scalar, attribute.key, range, unit: " hundredths of a second"))
     case .portRange:
@@ -42,7 +45,7 @@ enum ValueParser {
           "an address that one device can have: it is \(mac == .zero ? "zero" : "a multicast address")")
       }
       return .mac(mac)
-    case .link: return .link(try name(scalar, attribute.key))
+    case .link, .lower: return .link(try name(scalar, attribute.key))
     case .text(let maximum):
       guard scalar.bytes.count <= maximum else {
         throw Diagnostic(

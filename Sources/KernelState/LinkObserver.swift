@@ -10,6 +10,7 @@ public struct LinkObserver {
     var master: Int32?
     var lower: Int32?
     var isBridgePort = false
+    var isVRFMember = false
     var portAttributes: AttributeSet?
     var references: [(row: Int, index: Int32)] = []
   }
@@ -80,7 +81,10 @@ public struct LinkObserver {
         link.references.append(($0, $1))
       }
       link.state.specific = specific
+      let family = link.state.underlayFamily
+      link.state.specific?.restrict(to: family)
     }
+    link.isVRFMember = slaveKind == "vrf"
     if slaveKind == "bridge" {
       var port = AttributeSet(.bridgePort)
       TableCodec.bridgePort.decode(slaveData ?? AttributeReader(.init(start: nil, count: 0)), into: &port) {
@@ -102,8 +106,16 @@ public struct LinkObserver {
         state.specific?[row] = names[index].map { .link($0) } ?? .number(UInt32(bitPattern: index))
       }
       state.lower = link.lower.flatMap { $0 == state.index ? nil : names[$0] }
+      if let lower = state.lower { state.specific?.setLower(lower) }
+      state.base[.vrf] = .unset
       if let master = link.master {
-        if link.isBridgePort { state.bridge = names[master] } else { state.hasOtherMaster = true }
+        if link.isBridgePort {
+          state.bridge = names[master]
+        } else if link.isVRFMember, let vrf = names[master] {
+          state.base[.vrf] = .link(vrf)
+        } else {
+          state.hasOtherMaster = true
+        }
       }
       return state
     }

@@ -43,7 +43,8 @@ public struct RequestEncoder {
       writer.put(header: header)
       writer.put(IFLA_IFNAME, link.name.description)
       writer.put(IFLA_GROUP, link.owner == .weft ? Ownership.linkGroup : link.group)
-      if let bridge = link.bridge { writer.put(IFLA_MASTER, index(of: bridge)) }
+      if let master = link.bridge ?? link.base.link(.vrf) { writer.put(IFLA_MASTER, index(of: master)) }
+      if let lower = link.foundation { writer.put(IFLA_LINK, index(of: lower)) }
       // Up, the alias, and a bridge's MTU take effect only on a link that exists.
       if case .mac(let mac) = link.base[.mac] { mac.withBytes { writer.put(IFLA_ADDRESS, bytes: $0) } }
       if link.kind != .bridge, let mtu = link.base.number(.mtu) { writer.put(IFLA_MTU, mtu) }

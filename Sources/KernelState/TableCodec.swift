@@ -11,18 +11,20 @@ struct TableCodec: Sendable {
 
   private struct Target: Sendable {
     let row: Int
-    /// Set where the attribute is a keyword's own.
-    let keyword: UInt32?
+    /// Set where the attribute says a word.
+    var keyword: Keyword?
+    /// The part that it plays in a row of several attributes.
+    var role = Role.value
+
+    enum Role: Sendable { case value, greFlags, greOutput }
   }
 
   static let link = TableCodec(.link)
-  static let vxlan = TableCodec(.vxlan)
-  static let bridge = TableCodec(.bridge)
   static let bridgePort = TableCodec(.bridgePort)
+  private static let all = [link, bridgePort] + Set(LinkKind.made.compactMap(\.table)).map { TableCodec($0) }
 
   static func codec(for table: AttributeTable) -> TableCodec {
-    for codec in [link, vxlan, bridge, bridgePort] where codec.table === table { return codec }
-    return TableCodec(table)
+    all.first { $0.table === table } ?? TableCodec(table)
   }
 
   init(_ table: AttributeTable) {
@@ -34,15 +36,18 @@ struct TableCodec: Sendable {
     }
     for (row, attribute) in table.rows.enumerated() {
       switch attribute.type {
-      case .headerFlag: continue
-      case .address(let v6, _): add(v6, Target(row: row, keyword: nil))
-      case .number(_, _, let keywords):
-        for keyword in keywords {
-          if let flag = keyword.flag { add(flag, Target(row: row, keyword: keyword.value)) }
+      case .headerFlag, .lower: continue
+      case .address(let v6, _) where v6 != attribute.number: add(v6, Target(row: row))
+      case .number, .word:
+        for keyword in attribute.keywords {
+          if let number = keyword.carrier?.number { add(number, Target(row: row, keyword: keyword)) }
         }
+      case .greKey(let output, let inputFlags, _):
+        add(inputFlags, Target(row: row, role: .greFlags))
+        add(output, Target(row: row, role: .greOutput))
       default: break
       }
-      add(attribute.number, Target(row: row, keyword: nil))
+      add(attribute.number, Target(row: row))
     }
     self.targets = targets
   }
@@ -69,30 +74,56 @@ struct TableCodec: Sendable {
     guard Int(attribute.type) < targets.count else { return }
     for target in targets[Int(attribute.type)] {
       if let keyword = target.keyword {
-        if attribute.u8 != 0 { set[target.row] = .number(keyword) }
+        if keyword.isSaid(by: attribute) { set[target.row] = .number(keyword.value) }
         continue
       }
       let row = table.rows[target.row]
+      if case .greKey = row.type {
+        set[target.row] = greKey(attribute, target.role, before: set[target.row])
+        continue
+      }
       if case .link = row.type {
         if let index = attribute.u32, index != 0 { deferred(target.row, Int32(bitPattern: index)) }
         continue
       }
       guard let value = decode(attribute, as: row.type) else { continue }
       // A keyword's own attribute counts more than the number beside it, whichever comes first.
-      if case .number(_, _, let keywords) = row.type,
-        keywords.contains(where: { $0.flag != nil && set[target.row] == .number($0.value) })
-      {
+      if row.keywords.contains(where: { $0.carrier != nil && set[target.row] == .number($0.value) }) {
         continue
       }
       set[target.row] = value
     }
   }
 
+  /// The kernel sends the flags first, then the key of what comes in, and last that of what goes out.
+  private func greKey(
+    _ attribute: NetlinkAttribute, _ role: Target.Role, before: AttributeValue?
+  ) -> AttributeValue? {
+    switch role {
+    case .greFlags:
+      let flags = attribute.u16.map { UInt16(bigEndian: $0) } ?? 0
+      return flags & Self.greKeyFlag == 0 ? .unset : .number(0)
+    case .value:
+      guard case .number = before, let key = attribute.u32 else { return before }
+      return .number(UInt32(bigEndian: key))
+    case .greOutput:
+      guard case .number(let input) = before, let key = attribute.u32 else { return before }
+      let output = UInt32(bigEndian: key)
+      // No document can say this: it differs from all that one says.
+      return input == output ? before : .text("\(input) in, \(output) out")
+    }
+  }
+
+  /// GRE_KEY of include/uapi/linux/if_tunnel.h, in host byte order.
+  private static let greKeyFlag: UInt16 = 0x2000
+
   private func decode(_ attribute: NetlinkAttribute, as type: AttributeType) -> AttributeValue? {
     switch type {
     case .flag(let width, _): number(attribute, width).map { .flag($0 != 0) }
     case .presence: .flag(true)
-    case .number(let width, _, _): number(attribute, width).map { .number($0) }
+    case .bit(let bit):
+      attribute.payload.count >= 4 ? .flag(attribute.payload.loadUnaligned(as: UInt32.self) & bit != 0) : nil
+    case .number(let width, _, _), .word(let width, _): number(attribute, width).map { .number($0) }
     case .clock: attribute.u32.map { .number($0) }
     case .portRange:
       attribute.payload.count == 4
@@ -103,7 +134,7 @@ struct TableCodec: Sendable {
       IPAddress(bytes: attribute.payload).flatMap { addressClass.includes($0) ? .address($0) : nil }
     case .mac: MACAddress(bytes: attribute.payload).map { .mac($0) }
     case .text: attribute.string.isEmpty ? .unset : .text(attribute.string)
-    case .link, .headerFlag: nil
+    case .link, .lower, .greKey, .headerFlag: nil
     }
   }
 
@@ -123,17 +154,22 @@ struct TableCodec: Sendable {
   func encode(
     creating set: AttributeSet, into writer: inout MessageWriter, index: (InterfaceName) -> Int32
   ) {
+    var bits = BitFields()
     for (_, attribute, value) in set.given
     where value != attribute.initialValue && value != attribute.absentValue {
+      if bits.take(attribute, value) { continue }
       encode(attribute, value, family: .v4, into: &writer, index: index)
     }
+    bits.put(into: &writer)
   }
 
   /// Puts changed attributes.
   func encode(
     _ changes: [AttributeChange], into writer: inout MessageWriter, index: (InterfaceName) -> Int32
   ) {
+    var bits = BitFields()
     for change in changes {
+      if bits.take(change.attribute, change.after) { continue }
       // `group` and `remote` are one attribute of the kernel: the one that gets a value speaks for both.
       if change.after == .unset,
         changes.contains(where: { $0.attribute.number == change.attribute.number && $0.after != .unset })
@@ -143,6 +179,30 @@ struct TableCodec: Sendable {
       var family = IPAddress.Family.v4
       if case .address(let address) = change.before { family = address.family }
       encode(change.attribute, change.after, family: family, into: &writer, index: index)
+    }
+    bits.put(into: &writer)
+  }
+
+  /// Rows that are bits of one attribute go into it together: of two such the kernel would take the last.
+  private struct BitFields {
+    private var fields: [(number: Int, value: UInt32, mask: UInt32)] = []
+
+    mutating func take(_ attribute: Attribute, _ value: AttributeValue) -> Bool {
+      guard case .bit(let bit) = attribute.type else { return false }
+      let value = value == .flag(true) ? bit : 0
+      if let index = fields.firstIndex(where: { $0.number == attribute.number }) {
+        fields[index].value |= value
+        fields[index].mask |= bit
+      } else {
+        fields.append((attribute.number, value, bit))
+      }
+      return true
+    }
+
+    func put(into writer: inout MessageWriter) {
+      for (number, value, mask) in fields {
+        withUnsafeBytes(of: (value, mask)) { writer.put(number, bytes: $0) }
+      }
     }
   }
 
@@ -156,11 +216,12 @@ struct TableCodec: Sendable {
     switch (attribute.type, value) {
     case (.flag(let width, _), .flag(let flag)): put(flag ? 1 : 0, width, number, into: &writer)
     case (.presence, .flag(let flag)): if flag { writer.putFlag(number) }
-    case (.number(let width, _, let keywords), .number(let value)):
-      if let flag = keywords.first(where: { $0.value == value })?.flag {
-        writer.putFlag(flag)
-      } else {
-        put(value, width, number, into: &writer)
+    case (.number(let width, _, _), .number(let value)), (.word(let width, _), .number(let value)):
+      switch attribute.keywords.first(where: { $0.value == value })?.carrier {
+      case .presence(let flag): writer.putFlag(flag)
+      case .byte(let number): writer.put(number, UInt8(1))
+      case .bit(let number, let bit): writer.put(number, bit)
+      case nil: put(value, width, number, into: &writer)
       }
     case (.clock, .number(let value)): writer.put(number, value)
     case (.portRange, .range(let low, let high)):
@@ -170,6 +231,11 @@ struct TableCodec: Sendable {
     case (.address(let v6, _), .unset):
       let any = family == .v4 ? IPAddress(v4: 0) : IPAddress(v6High: 0, low: 0)
       any.withBytes { writer.put(family == .v4 ? number : v6, bytes: $0) }
+    case (.greKey(let output, let inputFlags, let outputFlags), .number(let key)):
+      writer.put(inputFlags, Self.greKeyFlag.bigEndian)
+      writer.put(outputFlags, Self.greKeyFlag.bigEndian)
+      writer.put(number, key.bigEndian)
+      writer.put(output, key.bigEndian)
     case (.mac, .mac(let mac)): mac.withBytes { writer.put(number, bytes: $0) }
     case (.link, .link(let name)): writer.put(number, index(name))
     case (.link, .unset): writer.put(number, Int32(0))
@@ -203,5 +269,12 @@ extension MACAddress {
   /// Calls `body` with the six bytes in the order of the wire.
   func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     try withUnsafeBytes(of: (bits << 16).bigEndian) { try body(UnsafeRawBufferPointer(rebasing: $0[0..<6])) }
+  }
+}
+
+extension Keyword {
+  fileprivate func isSaid(by attribute: NetlinkAttribute) -> Bool {
+    if case .bit(_, let bit) = carrier { return (attribute.u32 ?? 0) & bit != 0 }
+    return attribute.u8 != 0
   }
 }

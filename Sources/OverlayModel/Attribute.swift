@@ -1,3 +1,5 @@
+import CNetlinkRoute
+
 /// The value of one attribute of a link, in one form for documents and kernel alike.
 public enum AttributeValue: Hashable, Sendable {
   /// The attribute has no value: no local address, no alias.
@@ -16,14 +18,29 @@ public enum AttributeValue: Hashable, Sendable {
 public struct Keyword: Sendable {
   public let word: String
   public let value: UInt32
-  /// The netlink attribute, an NLA_FLAG, that carries this word instead of the number's own
-  /// attribute. The kernel takes such a flag only when it creates the device.
-  public let flag: Int?
+  /// What carries the word instead of the number's own attribute.
+  public let carrier: Carrier?
 
-  public init(_ word: String, _ value: UInt32, flag: Int? = nil) {
+  /// A netlink attribute that says a word.
+  public enum Carrier: Sendable {
+    /// An NLA_FLAG, which the kernel takes only when it creates the device.
+    case presence(Int)
+    /// A byte that is 1.
+    case byte(Int)
+    /// A bit of an u32.
+    case bit(Int, UInt32)
+
+    public var number: Int {
+      switch self {
+      case .presence(let number), .byte(let number), .bit(let number, _): number
+      }
+    }
+  }
+
+  public init(_ word: String, _ value: UInt32, carrier: Carrier? = nil) {
     self.word = word
     self.value = value
-    self.flag = flag
+    self.carrier = carrier
   }
 }
 
@@ -38,7 +55,11 @@ public enum AttributeType: Sendable {
   case flag(Width, dumpedWhenOff: Bool = true)
   /// An attribute without payload, there or not (NLA_FLAG).
   case presence
+  /// A switch that is one bit of a number, beside which a second number says which bits are meant.
+  case bit(UInt32)
   case number(Width, ClosedRange<UInt32>, [Keyword] = [])
+  /// A number for which there are words alone.
+  case word(Width, [Keyword])
   /// A time in hundredths of a second (clock_t), u32. The kernel counts in ticks of its own, and
   /// gives back up to one less than it was given.
   case clock(ClosedRange<UInt32>)
@@ -49,6 +70,11 @@ public enum AttributeType: Sendable {
   case mac
   /// The interface index of another link.
   case link
+  /// The same for the link that a new one is made on: in the message itself (IFLA_LINK), and for good.
+  case lower
+  /// The key of a GRE tunnel, be32, in both directions: `output` is the other attribute of the same form, and
+  /// the flags (be16) say that there is one (GRE_KEY in include/uapi/linux/if_tunnel.h).
+  case greKey(output: Int, inputFlags: Int, outputFlags: Int)
   case text(maximumBytes: Int)
   /// A bit of the flags in the message's header (IFF_…).
   case headerFlag(Int)
@@ -91,6 +117,10 @@ public enum IPRoute2Form: Sendable {
   case pair(String)
   /// `up` or `down`.
   case upDown
+  /// `master NAME` or `nomaster`.
+  case master
+  /// Not after the kind, but before it: `link NAME`.
+  case lower
 }
 
 /// A kernel release, as far as features go.
@@ -126,6 +156,12 @@ public struct Attribute: Sendable {
   public let since: KernelRelease
   /// The kernel option without which it is missing whatever the release.
   public let kernelOption: String?
+  /// The family of the underlay that it is for; nil if for both.
+  public let family: IPAddress.Family?
+  /// The keys that the kernel sets back to its defaults when this one changes.
+  public let resets: [String]
+  /// Whether a document must give it, for a link that is not `external`.
+  public let isRequired: Bool
   public let iproute2: IPRoute2Form
   /// One sentence for the reference and the schema.
   public let summary: String
@@ -134,7 +170,9 @@ public struct Attribute: Sendable {
     _ key: String, _ number: Int, _ type: AttributeType, default documentDefault: AttributeDefault,
     kernel kernelDefault: AttributeValue? = nil, live isLive: Bool,
     since: KernelRelease = KernelRelease(3, 7),
-    option kernelOption: String? = nil, iproute2: IPRoute2Form, _ summary: String
+    option kernelOption: String? = nil, family: IPAddress.Family? = nil, resets: [String] = [],
+    isRequired: Bool = false,
+    iproute2: IPRoute2Form, _ summary: String
   ) {
     self.key = key
     self.number = number
@@ -144,6 +182,9 @@ public struct Attribute: Sendable {
     self.isLive = isLive
     self.since = since
     self.kernelOption = kernelOption
+    self.family = family
+    self.resets = resets
+    self.isRequired = isRequired
     self.iproute2 = iproute2
     self.summary = summary
   }
@@ -159,7 +200,7 @@ public struct Attribute: Sendable {
   public var absentValue: AttributeValue? {
     switch type {
     case .presence, .flag(_, dumpedWhenOff: false): .flag(false)
-    case .address, .link, .text: .unset
+    case .address, .link, .lower, .greKey, .text: .unset
     default: nil
     }
   }
@@ -168,13 +209,20 @@ public struct Attribute: Sendable {
   public func canChange(from old: AttributeValue, to new: AttributeValue) -> Bool {
     guard isLive else { return false }
     // The kernel says yes to an underlay device of 0, and keeps the one it has.
-    if case .link = type, new == .unset { return false }
-    if case .number(_, _, let keywords) = type {
-      for keyword in keywords where keyword.flag != nil {
-        if old == .number(keyword.value) || new == .number(keyword.value) { return false }
-      }
+    if case .link = type, new == .unset { return number == IFLA_MASTER }
+    for keyword in keywords {
+      guard case .presence = keyword.carrier else { continue }
+      if old == .number(keyword.value) || new == .number(keyword.value) { return false }
     }
     return true
+  }
+
+  /// The words that stand for numbers.
+  public var keywords: [Keyword] {
+    switch type {
+    case .number(_, _, let keywords), .word(_, let keywords): keywords
+    default: []
+    }
   }
 
   /// Whether two values are one to the kernel.
@@ -187,7 +235,7 @@ public struct Attribute: Sendable {
 
   /// The value as a document writes it.
   public func text(of value: AttributeValue) -> String {
-    if case .number(_, _, let keywords) = type, case .number(let number) = value,
+    if case .number(let number) = value,
       let keyword = keywords.first(where: { $0.value == number })
     {
       return keyword.word

@@ -15,11 +15,14 @@ public final class AttributeTable: Sendable {
   /// What a user calls such an object: `vxlan`, `port`.
   public let name: String
   public let place: Place
+  /// Whether the kernel resets what a change does not repeat, so that all of it is sent.
+  public let isSentWhole: Bool
   public let rows: [Attribute]
   private let indices: [String: Int]
 
-  public init(_ name: String, place: Place, rows: [Attribute]) {
+  public init(_ name: String, place: Place, isSentWhole: Bool = false, rows: [Attribute]) {
     self.name = name
+    self.isSentWhole = isSentWhole
     self.place = place
     self.rows = rows
     indices = Dictionary(rows.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
@@ -27,6 +30,11 @@ public final class AttributeTable: Sendable {
 
   public func index(of key: String) -> Int? { indices[key] }
   public var keys: [String] { rows.map(\.key) }
+}
+
+extension AttributeTable: Hashable {
+  public static func == (a: AttributeTable, b: AttributeTable) -> Bool { a === b }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
 /// The attributes of one object: for each row of its table a value, or nil for "not said".
@@ -84,6 +92,13 @@ public struct AttributeSet: Sendable {
     return result
   }
 
+  /// Takes out what is for an underlay of the other family: it means nothing here.
+  public mutating func restrict(to family: IPAddress.Family) {
+    for (row, attribute) in table.rows.enumerated() where attribute.family.map({ $0 != family }) == true {
+      values[row] = nil
+    }
+  }
+
   public func isTrue(_ attribute: Attribute) -> Bool { self[attribute] == .flag(true) }
 
   public func number(_ attribute: Attribute) -> UInt32? {
@@ -92,6 +107,21 @@ public struct AttributeSet: Sendable {
 
   public func address(_ attribute: Attribute) -> IPAddress? {
     if case .address(let address) = self[attribute] { address } else { nil }
+  }
+
+  /// The link that one of this kind is made on.
+  public var lower: InterfaceName? {
+    for (row, attribute) in table.rows.enumerated() {
+      if case .lower = attribute.type, case .link(let name) = values[row] { return name }
+    }
+    return nil
+  }
+
+  /// Sets ``lower``, where this kind has one.
+  public mutating func setLower(_ name: InterfaceName) {
+    for (row, attribute) in table.rows.enumerated() {
+      if case .lower = attribute.type { values[row] = .link(name) }
+    }
   }
 
   public func link(_ attribute: Attribute) -> InterfaceName? {
@@ -123,6 +153,9 @@ public struct AttributeChange: Sendable, Equatable {
     self.position = position
   }
 
+  /// Whether the value stays, and is only said again.
+  public var isRestatement: Bool { before == after }
+
   public static func == (a: Self, b: Self) -> Bool {
     a.attribute.key == b.attribute.key && a.before == b.before && a.after == b.after
   }
@@ -143,6 +176,13 @@ extension AttributeSet {
       changes.append(
         AttributeChange(
           row: row, attribute: attribute, before: before, after: wanted, position: position(of: row)))
+    }
+    guard table.isSentWhole, !changes.isEmpty else { return changes }
+    let changed = Set(changes.map(\.row))
+    for (row, attribute, value) in given where !changed.contains(row) {
+      changes.append(
+        AttributeChange(
+          row: row, attribute: attribute, before: value, after: value, position: position(of: row)))
     }
     return changes
   }

@@ -40,7 +40,7 @@ extension AttributeTable {
         iproute2: .oneZero("vlan_filtering"), "Whether the bridge looks at VLAN tags."),
       Attribute(
         "vlan-protocol", IFLA_BR_VLAN_PROTOCOL,
-        .number(.be16, 0x8100...0x88a8, [Keyword("802.1Q", 0x8100), Keyword("802.1ad", 0x88a8)]),
+        .word(.be16, [Keyword("802.1Q", 0x8100), Keyword("802.1ad", 0x88a8)]),
         default: .value(.number(0x8100)), live: true, since: KernelRelease(4, 3),
         option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_protocol"),
         "The EtherType of the VLAN tags that count."),

@@ -9,38 +9,61 @@ public enum Ownership {
 /// What a link is.
 public enum LinkKind: Hashable, Sendable {
   case vxlan
+  case geneve
+  /// Ethernet over GRE, over IPv4.
+  case gretap
+  /// The same over IPv6, for which the kernel has a kind of its own.
+  case ip6gretap
   case bridge
+  /// An 802.1Q link: one VLAN of another link.
+  case vlan
+  case macvlan
+  case vrf
   /// A kind that weft refers to but never creates; the kernel's word for it, empty for a plain device.
   case other(String)
+
+  /// The kinds that weft makes, in the order in which documents are written.
+  public static let made: [LinkKind] = [.vrf, .vxlan, .geneve, .gretap, .ip6gretap, .bridge, .vlan, .macvlan]
 
   /// The kernel's word (IFLA_INFO_KIND).
   public var name: String {
     switch self {
     case .vxlan: "vxlan"
+    case .geneve: "geneve"
+    case .gretap: "gretap"
+    case .ip6gretap: "ip6gretap"
     case .bridge: "bridge"
+    case .vlan: "vlan"
+    case .macvlan: "macvlan"
+    case .vrf: "vrf"
     case .other(let name): name
     }
   }
 
-  public init(kernel name: String) {
-    switch name {
-    case "vxlan": self = .vxlan
-    case "bridge": self = .bridge
-    default: self = .other(name)
-    }
-  }
+  public init(kernel name: String) { self = Self.made.first { $0.name == name } ?? .other(name) }
 
   /// The attributes of this kind, beside those of every link.
   public var table: AttributeTable? {
     switch self {
     case .vxlan: .vxlan
+    case .geneve: .geneve
+    case .gretap, .ip6gretap: .gretap
     case .bridge: .bridge
+    case .vlan: .vlan
+    case .macvlan: .macvlan
+    case .vrf: .vrf
     case .other: nil
     }
   }
 
   /// The word for such a link in what weft prints.
   public var noun: String { table?.name ?? "link" }
+
+  /// The key of a document under which such links are.
+  public var section: String { "\(noun)s" }
+
+  /// Whether weft makes such links.
+  public var isMade: Bool { table != nil }
 }
 
 /// Who a link belongs to.
@@ -99,7 +122,10 @@ public struct LinkState: Sendable, Equatable {
 
   public var noun: String { kind?.noun ?? "link" }
 
-  /// The family of the underlay that a VXLAN device is made for: IPv6 if any of its addresses is.
+  /// The link that this one stands on for good: that of an 802.1Q link, or of a macvlan.
+  public var foundation: InterfaceName? { specific?.lower }
+
+  /// The family of the underlay that a tunnel is made for: IPv6 if any of its addresses is.
   public var underlayFamily: IPAddress.Family {
     guard let specific else { return .v4 }
     for attribute in [Attribute.local, .group, .remote] where specific.address(attribute)?.family == .v6 {
@@ -117,10 +143,12 @@ public struct LinkState: Sendable, Equatable {
 }
 
 extension LinkState {
-  /// Every VTEP that a VXLAN device sends to.
+  /// Every VTEP that a tunnel sends to.
   public var vteps: Set<IPAddress> {
     var result: Set<IPAddress> = []
-    if let defaultDestination { result.insert(defaultDestination) }
+    for attribute in [Attribute.group, .remote] {
+      if let address = specific?.address(attribute) { result.insert(address) }
+    }
     var last: IPAddress?
     for entry in tables.fdb ?? [] where entry.vtep != last {
       result.insert(entry.vtep)

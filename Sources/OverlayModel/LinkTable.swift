@@ -18,10 +18,14 @@ extension Attribute {
   public static let description = Attribute(
     "description", IFLA_IFALIAS, .text(maximumBytes: 255), default: .value(.unset), live: true,
     iproute2: .value("alias"), "A text for people, kept as the kernel's alias of the link.")
+  public static let vrf = Attribute(
+    "vrf", IFLA_MASTER, .link, default: .value(.unset), live: true, since: KernelRelease(4, 3),
+    iproute2: .master,
+    "The VRF that the link's addresses and routes are in. A change takes the link down for a moment.")
 }
 
 extension AttributeTable {
   /// What every link has (include/uapi/linux/if_link.h, IFLA_*).
   public static let link = AttributeTable(
-    "link", place: .message, rows: [.mac, .mtu, .up, .description])
+    "link", place: .message, rows: [.mac, .mtu, .vrf, .up, .description])
 }

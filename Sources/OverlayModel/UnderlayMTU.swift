@@ -1,4 +1,4 @@
-/// The largest MTU that a VXLAN device can have on its underlay, and where that comes from.
+/// The largest MTU that a tunnel can have on its underlay, and where that comes from.
 public struct UnderlayMTU: Sendable {
   public let mtu: UInt32
   /// `eth0 has 1500, less 50 for VXLAN over IPv4`
@@ -7,16 +7,13 @@ public struct UnderlayMTU: Sendable {
   public let isEnforced: Bool
 
   /// - Parameters:
-  ///   - link: a VXLAN device with its defaults; others have no underlay.
+  ///   - link: a tunnel with its defaults; other links have no underlay.
   ///   - desired: may set the underlay device's MTU.
   ///   - observed: has the MTU of what is there.
   /// - Returns: nil where nothing tells.
   public init?(of link: LinkState, desired: HostState, observed: HostState) {
-    guard link.kind == .vxlan, let specific = link.specific, !specific.isTrue(.genericProtocol) else {
-      return nil
-    }
-    let family = link.underlayFamily
-    let overhead = vxlanOverhead(family)
+    guard let specific = link.specific, let encapsulation = Encapsulation(link) else { return nil }
+    let overhead = encapsulation.overhead
     let underlay: UInt32
     let origin: String
     if let device = specific.link(.device) {
@@ -24,7 +21,7 @@ public struct UnderlayMTU: Sendable {
       guard let mtu = wanted ?? observed.links[device]?.base.number(.mtu) else { return nil }
       underlay = mtu
       origin = "\(device) has \(mtu)"
-      isEnforced = true
+      isEnforced = link.kind == .vxlan
     } else {
       let paths = link.vteps.compactMap { vtep in observed.pathMTU[vtep].map { (vtep: vtep, mtu: $0) } }
       guard let worst = paths.min(by: { ($0.mtu, $0.vtep) < ($1.mtu, $1.vtep) }) else { return nil }
@@ -34,12 +31,34 @@ public struct UnderlayMTU: Sendable {
     }
     guard underlay > overhead + 68 else { return nil }
     mtu = min(underlay - overhead, 65535)
-    arithmetic = "\(origin), less \(overhead) for VXLAN over \(family.name) is \(mtu)"
+    arithmetic =
+      "\(origin), less \(overhead) for \(encapsulation.name) over \(link.underlayFamily.name) is \(mtu)"
   }
 }
 
-/// What VXLAN adds to a packet (RFC 7348): outer IP header, 8 bytes of UDP, 8 of VXLAN, and the
-/// inner Ethernet header of 14.
-public func vxlanOverhead(_ family: IPAddress.Family) -> UInt32 {
-  (family == .v4 ? 20 : 40) + 8 + 8 + 14
+/// What a tunnel adds to a packet.
+public struct Encapsulation: Sendable {
+  public let name: String
+  /// In bytes, with the outer IP header and the inner Ethernet header of 14.
+  public let overhead: UInt32
+
+  /// Nil for what is no tunnel for Ethernet.
+  public init?(_ link: LinkState) {
+    guard let specific = link.specific else { return nil }
+    let outer: UInt32 = (link.underlayFamily == .v4 ? 20 : 40) + 14
+    switch link.kind {
+    // 8 bytes of UDP, 8 of VXLAN (RFC 7348).
+    case .vxlan:
+      guard !specific.isTrue(.genericProtocol) else { return nil }
+      (name, overhead) = ("VXLAN", outer + 16)
+    // 8 bytes of UDP, 8 of Geneve without options (RFC 8926).
+    case .geneve: (name, overhead) = ("Geneve", outer + 16)
+    // 4 bytes of GRE, 4 for a key (RFC 2890), 8 for IPv6's limit (RFC 2473).
+    case .gretap, .ip6gretap:
+      let key: UInt32 = specific.number(.greKey) == nil ? 0 : 4
+      let limit: UInt32 = (specific.number(.encapsulationLimit) ?? 256) == 256 ? 0 : 8
+      (name, overhead) = ("GRE", outer + 4 + key + limit)
+    default: return nil
+    }
+  }
 }

@@ -28,7 +28,7 @@ extension Attribute {
     "ttl", IFLA_VXLAN_TTL,
     .number(
       .u8, 1...255,
-      [Keyword("auto", 0), Keyword("inherit", 256, flag: IFLA_VXLAN_TTL_INHERIT)]),
+      [Keyword("auto", 0), Keyword("inherit", 256, carrier: .presence(IFLA_VXLAN_TTL_INHERIT))]),
     default: .value(.number(0)), live: true, iproute2: .value("ttl"),
     "The TTL of the outer packet; `auto` is the kernel's default, `inherit` the inner packet's (Linux 4.18).")
   public static let flowLabel = Attribute(

@@ -68,7 +68,9 @@ extension Step {
       return [change(.change, kind.noun, "group", before: Self.groupText(old), after: Self.groupText(new))]
     case .set(let table, let attributes):
       let object = table === AttributeTable.bridgePort ? "port" : kind.noun
-      return attributes.map { attribute($0, object: object, device: link, key: $0.attribute.key) }
+      return attributes.filter { !$0.isRestatement }.map {
+        attribute($0, object: object, device: link, key: $0.attribute.key)
+      }
     case .port(let port): return changes(for: port)
     case .entry(let change):
       var visitor = EntryLine(step: self)

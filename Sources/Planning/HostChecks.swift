@@ -5,12 +5,15 @@ extension Planner {
   /// Whether the links that a link refers to exist.
   mutating func checkReferences(of link: LinkState) -> Bool {
     var isGood = true
-    if let specific = link.specific, let device = specific.link(.device), !willExist(device) {
+    for (row, attribute, value) in link.specific?.given ?? [] {
+      guard case .link(let device) = value, !willExist(device), let set = link.specific else { continue }
+      let what = if case .lower = attribute.type { "" } else { "underlay " }
       problem(
-        "\(link.noun) \(link.name): underlay device \(device) does not exist: create it first, or correct the name",
-        specific.position(of: .device))
+        "\(link.noun) \(link.name): \(what)device \(device) does not exist: create it first, or correct the name",
+        set.position(of: row))
       isGood = false
     }
+    if let vrf = link.base.link(.vrf), !checkVRF(vrf, of: link) { isGood = false }
     var checked: Set<InterfaceName> = []
     for entry in link.fdb ?? [] where !entry.via.isNone && checked.insert(entry.via).inserted {
       guard !willExist(entry.via) else { continue }
@@ -32,6 +35,15 @@ extension Planner {
     if desired.links[name]?.owner == .weft { return true }
     guard let present = observed.links[name] else { return false }
     return present.owner == .others || desired.links[name] != nil || !options.prunes
+  }
+
+  /// Whether the VRF that a link is to be in is there then.
+  mutating func checkVRF(_ vrf: InterfaceName, of link: LinkState) -> Bool {
+    if willExist(vrf), (desired.links[vrf]?.kind ?? observed.links[vrf]?.kind) == .vrf { return true }
+    problem(
+      "\(link.noun) \(link.name): there is no VRF \(vrf): describe it under `vrfs`, or correct the name",
+      link.base.position(of: .vrf))
+    return false
   }
 
   private func willBePort(_ name: InterfaceName, of bridge: InterfaceName) -> Bool {

@@ -70,7 +70,7 @@ private struct ImageBuilder {
       change(name) { image, _ in
         for change in changes { image.state.set(change.row, of: table, to: change.before) }
       }
-      let drops: Set = [Attribute.mac.key, Attribute.mtu.key, Attribute.up.key]
+      let drops: Set = [Attribute.mac.key, Attribute.mtu.key, Attribute.up.key, Attribute.vrf.key]
       if table === AttributeTable.link, changes.contains(where: { drops.contains($0.attribute.key) }) {
         recordTables(name)
       }

@@ -137,13 +137,13 @@ private struct AttributeCoding: Encodable {
   ) throws -> AttributeValue {
     if try container.decodeNil(forKey: key) {
       switch attribute.type {
-      case .address, .link, .text: return .unset
+      case .address, .link, .greKey, .text: return .unset
       default: break
       }
     }
     switch attribute.type {
-    case .flag, .presence, .headerFlag: return .flag(try container.decode(Bool.self, forKey: key))
-    case .number(let width, _, let keywords):
+    case .flag, .presence, .bit, .headerFlag: return .flag(try container.decode(Bool.self, forKey: key))
+    case .number(let width, _, _), .word(let width, _):
       // What the kernel told may lie outside of what a document may say, but not of its field.
       let number = try container.decode(UInt32.self, forKey: key)
       let largest: UInt32 =
@@ -152,8 +152,11 @@ private struct AttributeCoding: Encodable {
         case .u16, .be16: UInt32(UInt16.max)
         case .u32, .be32: UInt32.max
         }
-      guard number <= largest || keywords.contains(where: { $0.value == number }) else { break }
+      guard number <= largest || attribute.keywords.contains(where: { $0.value == number }) else { break }
       return .number(number)
+    case .greKey:
+      if let number = try? container.decode(UInt32.self, forKey: key) { return .number(number) }
+      return .text(try container.decode(String.self, forKey: key))
     case .clock: return .number(try container.decode(UInt32.self, forKey: key))
     case .portRange:
       let ports = try container.decode([UInt16].self, forKey: key)
@@ -165,7 +168,7 @@ private struct AttributeCoding: Encodable {
     case .mac:
       guard let mac = MACAddress(try container.decode(String.self, forKey: key)) else { break }
       return .mac(mac)
-    case .link:
+    case .link, .lower:
       // A number stands for a device in another namespace.
       if let number = try? container.decode(UInt32.self, forKey: key) { return .number(number) }
       return .link(try container.decode(InterfaceName.self, forKey: key))

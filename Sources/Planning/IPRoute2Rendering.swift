@@ -125,15 +125,18 @@ extension EntryMarks {
 extension LinkState {
   fileprivate var creationCommand: String {
     let group = owner == .weft ? Ownership.linkGroup : self.group
-    var words = ["ip link add name \(quoted(name.description)) group \(group)"]
+    let lower = foundation.map { "link \(quoted($0.description)) " } ?? ""
+    var words = ["ip link add \(lower)name \(quoted(name.description)) group \(group)"]
     if case .mac(let mac) = base[.mac] { words.append("address \(mac)") }
     if kind != .bridge, let mtu = base.number(.mtu) { words.append("mtu \(mtu)") }
-    if let bridge { words.append("master \(quoted(bridge.description))") }
+    if let master = bridge ?? base.link(.vrf) { words.append("master \(quoted(master.description))") }
     words.append("type \(kind?.name ?? "")")
     for (_, attribute, value) in specific?.given ?? []
     where value != attribute.initialValue && value != attribute.absentValue {
       words += attribute.iproute2Words(value, clearing: nil)
     }
+    // For which iproute2 has a default of its own, 64.
+    if kind == .ip6gretap, specific?.number(.ttl) == 0 { words += ["ttl", "0"] }
     return words.joined(separator: " ")
   }
 }
@@ -159,6 +162,11 @@ extension Attribute {
       guard case .range(let low, let high) = value else { return [] }
       return [word, String(low), String(high)]
     case .upDown: return [isOn ? "up" : "down"]
+    case .master:
+      guard case .link(let name) = value else { return ["nomaster"] }
+      return ["master", quoted(name.description)]
+    // Said when the link is made, before its kind.
+    case .lower: return []
     }
   }
 

@@ -43,6 +43,10 @@ public struct Planner {
   var leaving: Set<InterfaceName> = []
   /// Ports that are made anew, and whose bridge gets its static entries for them back at once.
   var putBack: Set<InterfaceName> = []
+  /// Links that go, if only to be made anew: those that stand on them go with them.
+  var going: Set<InterfaceName> = []
+  /// How many links each one stands on, or is part of, one after the other.
+  private var depths: [InterfaceName: Int] = [:]
   /// Bridges whose ports change: the kernel gives them another MTU and address, unless they have
   /// ones of their own, and forgets the neighbours of a link whose address changes.
   private var rewired: Set<InterfaceName> = []
@@ -74,14 +78,22 @@ public struct Planner {
   }
 
   private mutating func run() {
+    depths = Self.depths(observed.links.merging(desired.links) { _, wanted in wanted })
     for link in observed.sortedLinks where desired.links[link.name] == nil { planUnnamed(link) }
-    // Bridges last, when it is known which ports leave.
-    for link in desired.sortedLinks where link.kind != .bridge {
+    // What stands on a link after that link; bridges when it is known which ports leave.
+    var order: [(link: LinkState, depth: Int, turn: Int)] = []
+    for link in desired.sortedLinks {
+      let depth = Self.foundations(of: link, in: desired)
+      let standsOnBridge = depth > 0 && link.foundation.map { desired.links[$0]?.kind == .bridge } == true
+      order.append((link, depth, link.kind == .bridge ? 1 : standsOnBridge ? 2 : 0))
+    }
+    order.sort { ($0.turn, $0.depth, $0.link.name) < ($1.turn, $1.depth, $1.link.name) }
+    for (link, _, _) in order {
       let isDescribed = link.owner == .weft || (options.isRestoring && link.kind?.table != nil)
       if isDescribed { planOwned(link) } else { planReferenced(link) }
     }
-    for link in desired.sortedLinks where link.kind == .bridge { planOwned(link) }
-    // Within a phase bridges are made first and deleted last, and come up when their ports are up.
+    // Within a phase what others stand on, or are part of, is made first and deleted last; bridges come up
+    // when their ports are up, and then what stands on them.
     plan.steps = plan.steps.enumerated().sorted { a, b in
       (a.element.phase.rawValue, rank(a.element), a.offset) < (
         b.element.phase.rawValue, rank(b.element), b.offset
@@ -91,16 +103,52 @@ public struct Planner {
   }
 
   private func rank(_ step: Step) -> Int {
-    let isBridge = step.kind == .bridge
+    let depth = depths[step.link] ?? 0
     switch (step.phase, step.operation) {
-    case (.create, _): return isBridge ? 0 : 1
-    case (.clear, .port): return 0
-    case (.remove, _), (.clear, _), (.raise, _): return isBridge ? 2 : 1
+    case (.create, _): return depth
+    case (.clear, .port): return -Self.depthLimit
+    case (.remove, _), (.clear, _): return -depth
+    case (.raise, _): return raiseRank(step)
     // A bridge's own MTU is set when its ports have come and gone, whose MTU it would follow.
     case (.configure, .port): return 0
     case (.configure, _): return 1
     default: return 0
     }
+  }
+
+  private func raiseRank(_ step: Step) -> Int {
+    let link = desired.links[step.link]
+    let standsOn = link.map { Self.foundations(of: $0, in: desired) } ?? 0
+    return 2 * standsOn + (step.kind == .bridge ? 1 : 0)
+  }
+
+  /// A chain of links that is longer than this leads in a circle.
+  private static let depthLimit = 64
+
+  /// How many links a link stands on, one on top of the other.
+  private static func foundations(of link: LinkState, in state: HostState) -> Int {
+    var depth = 0
+    var next = link.foundation
+    while let name = next, depth < depthLimit {
+      depth += 1
+      next = state.links[name]?.foundation
+    }
+    return depth
+  }
+
+  private static func depths(_ links: [InterfaceName: LinkState]) -> [InterfaceName: Int] {
+    var result: [InterfaceName: Int] = [:]
+    func depth(_ name: InterfaceName, _ limit: Int) -> Int {
+      if let known = result[name] { return known }
+      guard limit > 0, let link = links[name] else { return 0 }
+      let below = [link.foundation, link.bridge, link.base.link(.vrf), link.specific?.link(.device)]
+      let own = link.kind == .bridge || link.kind == .vrf ? 0 : 1
+      let value = max(own, below.compactMap(\.self).map { depth($0, limit - 1) + 1 }.max() ?? 0)
+      result[name] = value
+      return value
+    }
+    for name in links.keys { _ = depth(name, depthLimit) }
+    return result
   }
 
   // MARK: Links of weft's
@@ -138,10 +186,15 @@ public struct Planner {
       complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
     guard reportMissing(changes, of: complete) else { return }
     let reasons = changes.filter { change in
-      !change.attribute.canChange(from: change.before ?? .unset, to: change.after)
-        || (isAddress(change.attribute) && complete.underlayFamily != present.underlayFamily)
+      !change.isRestatement
+        && (!change.attribute.canChange(from: change.before ?? .unset, to: change.after)
+          || (isAddress(change.attribute) && complete.underlayFamily != present.underlayFamily)
+          || resetsOthers(change.attribute, of: complete))
     }
-    if reasons.isEmpty {
+    if let lower = present.lower, going.contains(lower) {
+      // The kernel deletes it together with what it stands on.
+      create(keepingWhatIsNotSaid(complete, of: present), replacing: present, reasons: reasons)
+    } else if reasons.isEmpty {
       planGroup(present, wanted)
       change(present, into: complete, specific: changes)
     } else {
@@ -170,6 +223,15 @@ public struct Planner {
     add(wanted, .group(from: present.group, to: group), .prepare)
   }
 
+  /// Whether the kernel, changing an attribute in place, would lose the value of another that it then refuses.
+  private func resetsOthers(_ attribute: Attribute, of link: LinkState) -> Bool {
+    guard let set = link.specific else { return false }
+    return attribute.resets.contains { key in
+      guard let row = set.table.index(of: key), let value = set[row] else { return false }
+      return value != set.table.rows[row].initialValue
+    }
+  }
+
   private func isAddress(_ attribute: Attribute) -> Bool {
     if case .address = attribute.type { true } else { false }
   }
@@ -179,6 +241,8 @@ public struct Planner {
     var link = wanted
     link.base = link.base.withDefaults()
     link.specific = link.specific?.withDefaults()
+    let family = link.underlayFamily
+    link.specific?.restrict(to: family)
     if link.bridge != nil { link.port = (link.port ?? AttributeSet(.bridgePort)).withDefaults() }
     if link.base[.mtu] == nil,
       let underlay = UnderlayMTU(of: link, desired: desired, observed: observed)
@@ -198,7 +262,11 @@ public struct Planner {
     func phase(_ usual: Phase) -> Phase { isAlone ? .replace : usual }
     if let old {
       leaving.insert(old.name)
-      plan.steps.append(Step(old, .delete(old), phase: phase(.clear), isShown: false, source: link.source))
+      let goesAlong = old.lower.map { going.contains($0) } ?? false
+      going.insert(old.name)
+      if !goesAlong {
+        plan.steps.append(Step(old, .delete(old), phase: phase(.clear), isShown: false, source: link.source))
+      }
     }
     let carried = old.map { carryOver(from: $0, to: link) } ?? link
     warnOfLoss(old, link)
@@ -324,7 +392,7 @@ public struct Planner {
       add(wanted, .set(table, specific), .configure)
     }
     planMembership(present, wanted)
-    let base = wanted.base.changes(from: present.base)
+    let base = baseChanges(present, wanted)
     if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
     if options.isRestoring { warnOfFixedAddress(wanted, base) }
     if rewired.contains(wanted.name), !base.contains(where: { $0.attribute.key == Attribute.mtu.key }),
@@ -335,6 +403,13 @@ public struct Planner {
     let redirected = specific.contains { $0.attribute.number == Attribute.remote.number }
     plan.steps += entrySteps(
       desired: wanted, present: present, loss: loss(present, wanted, base), defaultIsReplaced: redirected)
+  }
+
+  /// Of what every link has. Into a bridge a link comes from a VRF in one step, which is that of the port.
+  private func baseChanges(_ present: LinkState, _ wanted: LinkState) -> [AttributeChange] {
+    wanted.base.changes(from: present.base).filter {
+      $0.attribute.key != Attribute.vrf.key || wanted.bridge == nil
+    }
   }
 
   // MARK: Membership
@@ -371,7 +446,8 @@ public struct Planner {
     func changes(_ attribute: Attribute, to value: AttributeValue? = nil) -> Bool {
       base.contains { $0.attribute.key == attribute.key && (value == nil || $0.after == value) }
     }
-    if changes(.up, to: .flag(false)) { return [.neighbours, .ipv6Addresses] }
+    // A link that comes into a VRF, or leaves one, is taken down and up again.
+    if changes(.up, to: .flag(false)) || changes(.vrf) { return [.neighbours, .ipv6Addresses] }
     if changes(.mac) || mayChangeAddress(present, wanted) { return .neighbours }
     return []
   }
@@ -429,15 +505,23 @@ public struct Planner {
       }
       return
     }
-    if wanted.bridge != nil, present.hasOtherMaster {
+    if let vrf = wanted.base.link(.vrf), !options.isRestoring, !checkVRF(vrf, of: wanted) { return }
+    if wanted.bridge != nil || wanted.base.link(.vrf) != nil, present.hasOtherMaster {
       problem(
-        "link \(wanted.name) is part of something that is no bridge: take it out first", wanted.portSource)
+        "link \(wanted.name) is part of something that is no bridge and no VRF: take it out first",
+        wanted.portSource.isKnown ? wanted.portSource : wanted.source)
       return
     }
     planGroup(present, wanted)
     planMembership(present, wanted)
-    let base = wanted.base.changes(from: present.base)
-    if !base.isEmpty { add(present, .set(.link, base), .prepare, at: base.first?.position) }
+    let base = baseChanges(present, wanted)
+    // A VRF that the link is to be in has to be there first.
+    let (masters, others) = (
+      base.filter { $0.attribute.key == Attribute.vrf.key },
+      base.filter { $0.attribute.key != Attribute.vrf.key }
+    )
+    if !others.isEmpty { add(present, .set(.link, others), .prepare, at: others.first?.position) }
+    if !masters.isEmpty { add(present, .set(.link, masters), .configure, at: masters.first?.position) }
     var described = wanted
     described.kind = present.kind
     plan.steps += entrySteps(desired: described, present: present, loss: loss(present, wanted, base))
@@ -466,6 +550,7 @@ public struct Planner {
       }
       guard checkLinks(on: present, .none) else { return }
       leaving.insert(present.name)
+      going.insert(present.name)
       if let bridge = present.bridge, desired.links[bridge] != nil {
         // It goes last; the bridge is to be done with it before its own entries are written.
         rewired.insert(bridge)

@@ -24,7 +24,7 @@ extension StepFailure {
     case .set(_, let changes) where changes.map(\.attribute.key) == ["up"]:
       "bringing \(changes[0].after == .flag(true) ? "up" : "down") \(step.kind.noun) \(step.link)"
     case .set(_, let changes):
-      "setting \(changes.map(\.attribute.key).joined(separator: ", ")) of \(step.kind.noun) \(step.link)"
+      "setting \(changes.filter { !$0.isRestatement }.map(\.attribute.key).joined(separator: ", ")) of \(step.kind.noun) \(step.link)"
     case .port(let port):
       port.to.map { "making \(step.link) a port of bridge \($0)" } ?? "taking \(step.link) out of its bridge"
     case .entry(let change): change.subject(on: step.link)

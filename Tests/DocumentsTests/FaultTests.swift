@@ -71,7 +71,7 @@ private func expect(
       hosts: {}
       """,
       faults: """
-        a.yaml:2:1: error: unknown key `hosts`: known are `weft`, `vxlans`, `bridges`, `links`
+        a.yaml:2:1: error: unknown key `hosts`: known are `weft`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`
             hosts: {}
             ^
         """)
@@ -119,7 +119,7 @@ private func expect(
       xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1
       """,
       faults: """
-        a.yaml:2:1: error: unknown key `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: known are `weft`, `vxlans`, `bridges`, `links`
+        a.yaml:2:1: error: unknown key `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: known are `weft`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`
             xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
             ^
         """)
@@ -1958,5 +1958,77 @@ private func expect(
         vx2: {vni: 5000, local: "2001:db8::1"}
       """)
     #expect(state.links.count == 3)
+  }
+}
+
+/// Tunnels of other kinds, VRFs, and links on others.
+@Suite struct LinkKindFaultTests {
+  private func faults(_ text: String) -> [String] {
+    do throws(DocumentFaults) {
+      _ = try DocumentCompiler.compile([SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(text)\n".utf8))])
+      return []
+    } catch {
+      return error.diagnostics.map { "\($0.position.line):\($0.position.column): \($0.message)" }
+    }
+  }
+
+  @Test(arguments: [
+    ("stts: {s: {}}", "2:1: `stts`: Linux has no STT"),
+    ("geneves: {g: {vni: 7}}", "2:11: geneve g: `remote` is missing: the tunnel's other end"),
+    ("geneves: {g: {remote: 192.0.2.1}}", "2:11: geneve g: `vni` is missing"),
+    ("geneves: {g: {external: true, vni: 7}}", "2:36: geneve g: an `external` device has no `vni`"),
+    (
+      "geneves: {g: {vni: 7, remote: 192.0.2.1, flow-label: 5}}",
+      "2:54: geneve g: `flow-label` is for an IPv6 underlay, but the tunnel's addresses are IPv4"
+    ),
+    (
+      "geneves: {g: {vni: 7, remote: 192.0.2.1}, h: {vni: 7, remote: 192.0.2.1}}",
+      "2:43: geneve h has the same `vni`, `remote` and `port` as g"
+    ),
+    (
+      "gretaps: {g: {local: 192.0.2.1, remote: \"2001:db8::1\"}}",
+      "2:22: gretap g: `local` and `remote` are of two families"
+    ),
+    (
+      "gretaps: {g: {local: 192.0.2.1, remote: 192.0.2.2, nvgre: {flow-id: 1}}}",
+      "2:52: nvgre: `vsid` is missing"
+    ),
+    (
+      "gretaps: {g: {local: 192.0.2.1, remote: 192.0.2.2, nvgre: {vsid: 5}}}",
+      "2:66: vsid: 5 is not a number from 4096 to 16777214"
+    ),
+    (
+      "gretaps: {g: {local: 192.0.2.1, remote: 192.0.2.2, key: 1, nvgre: {vsid: 5000}}}",
+      "2:60: nvgre: `key` is given as well"
+    ),
+    (
+      "gretaps: {g: {local: 192.0.2.1, remote: 192.0.2.2, ttl: 9, path-mtu-discovery: false}}",
+      "2:80: gretap g: Linux takes a `ttl` of its own only with `path-mtu-discovery`"
+    ),
+    ("vrfs: {v: {}}", "2:8: vrf v: `table` is missing"),
+    ("vrfs: {v: {table: 5}, w: {table: 5}}", "2:23: vrf w has the same `table` as v"),
+    ("vlans: {v: {device: eth0}}", "2:9: vlan v: `id` is missing"),
+    ("vlans: {v: {device: eth0, id: 4095}}", "2:31: id: 4095 is not a number from 1 to 4094"),
+    ("vlans: {v: {device: eth0, id: 5, protocol: 802.1x}}", "protocol: 802.1x is not `802.1Q` or `802.1ad`"),
+    ("vlans: {v: {device: w, id: 5}, w: {device: v, id: 6}}", "vlan v: its `device` leads back to itself"),
+    ("macvlans: {m: {device: eth0, mode: bad}}", "mode: bad is not `private` or `vepa` or `bridge`"),
+    (
+      "bridges: {b: {ports: {eth0: {}}}}\nlinks: {eth0: {vrf: red}}",
+      "3:21: link eth0: a port of a bridge cannot be in a VRF"
+    ),
+  ]) func aFaultIsNamed(_ text: String, _ expected: String) {
+    let found = faults(text)
+    #expect(found.contains { $0.contains(expected) }, "\(found)")
+  }
+
+  @Test func whatIsGoodIsTaken() {
+    #expect(
+      faults(
+        """
+        geneves: {g: {vni: 7, remote: 192.0.2.1}, h: {vni: 7, remote: 192.0.2.1, port: 6082}, x: {external: true}}
+        gretaps: {e: {local: 192.0.2.1, remote: 192.0.2.2}, f: {local: 192.0.2.1, remote: 192.0.2.2, key: 0}}
+        vrfs: {v: {table: 5}}
+        vlans: {a: {device: b, id: 5}, b: {device: eth0, id: 6, vrf: v}}
+        """) == [])
   }
 }

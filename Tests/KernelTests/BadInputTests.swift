@@ -162,7 +162,7 @@ import Testing
     }
 
     var count: String { self == .keys ? "faults found" : "1 fault found" }
-    var longest: Int { self == .keys ? 100_000 : 2000 }
+    var longest: Int { self == .keys ? 150_000 : 2000 }
   }
 
   // MARK: Documents that do not fit the host

@@ -3,11 +3,17 @@ import Testing
 
 /// Each example: applied, compared, shown, and taken away again.
 @Suite struct RoundTripTests {
-  static let examples: [String] = {
-    let folder = packageRoot.appendingPathComponent("Examples").path
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.sorted()
+  private static let allExamples: [(name: String, needs: Set<Feature>)] = {
+    let folder = packageRoot.appendingPathComponent("Examples")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.sorted().map { name in
+      let text = (try? String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)) ?? ""
+      // `# Needs a kernel with CONFIG_…, CONFIG_…` is for people, too.
+      return (name, Set(Feature.allCases.filter { text.contains($0.option) }))
+    }
   }()
+  static let examples = allExamples.filter(\.needs.isEmpty).map(\.name)
+  static let demandingExamples = allExamples.filter { !$0.needs.isEmpty }.map(\.name)
 
   /// A host such as the examples are written for.
   static func host() throws -> TestNamespace {
@@ -23,8 +29,28 @@ import Testing
   @Test func thereAreExamples() { #expect(Self.examples.count >= 4) }
 
   @Test(arguments: examples) func anExampleGoesRound(_ name: String) throws {
+    try Self.expectRoundTrip(of: packageRoot.appendingPathComponent("Examples/\(name)").path)
+  }
+
+  @Test(.needs(.vlanFiltering, .vrf, .geneve, .gretap), arguments: demandingExamples)
+  func anExampleForALargeKernelGoesRound(_ name: String) throws {
+    try Self.expectRoundTrip(of: packageRoot.appendingPathComponent("Examples/\(name)").path)
+  }
+
+  /// A kernel that lacks something says what, where it is asked for, and is left as it was.
+  @Test(.lacks(.vlanFiltering, .vrf), arguments: demandingExamples)
+  func anExampleForALargeKernelIsRefused(_ name: String) throws {
     let host = try Self.host()
-    let path = packageRoot.appendingPathComponent("Examples/\(name)").path
+    let before = try host.snapshot()
+    let result = try host.weft("apply", packageRoot.appendingPathComponent("Examples/\(name)").path)
+    #expect(result.status == 1 && result.error.contains("CONFIG_"), "\(result.output)\(result.error)")
+    #expect(result.error.contains("Examples/\(name):"), "\(result.error)")
+    expectSame(try host.snapshot(), before)
+  }
+
+  /// Applied, compared, shown, and taken away again.
+  static func expectRoundTrip(of path: String) throws {
+    let host = try Self.host()
     let before = try host.snapshot()
 
     #expect(try host.weft("diff", path).status == 2)

@@ -322,6 +322,11 @@ import Testing
   }()
 
   /// Rows that need a kernel option that this kernel was built without; by name.
+  /// Without membership of VRFs, of which few kernels have any: LinkKindTests looks at that.
+  private static func rows(of table: AttributeTable) -> [Attribute] {
+    table.rows.filter { $0.key != Attribute.vrf.key }
+  }
+
   static func isMissing(_ attribute: Attribute) -> Bool {
     guard let option = attribute.kernelOption, !kernelConfiguration.isEmpty else { return false }
     return !kernelConfiguration.contains("\n\(option)=")
@@ -337,12 +342,12 @@ import Testing
   }
 
   static let allProbes: [Probe] = tables.flatMap { table in
-    table.rows.filter { !isMissing($0) }.flatMap { probes(table, $0.key) }
+    rows(of: table).filter { !isMissing($0) }.flatMap { probes(table, $0.key) }
   }
 
   @Test func everyRowHasACheck() {
     for table in Self.tables {
-      for attribute in table.rows {
+      for attribute in Self.rows(of: table) {
         #expect(Self.check(table, attribute.key) != nil, "\(table.name) \(attribute.key) has no check")
         let probes = Self.probes(table, attribute.key)
         #expect(!probes.isEmpty, "\(table.name) \(attribute.key) has no values")
@@ -356,7 +361,7 @@ import Testing
     #expect(Self.vxlan.count == AttributeTable.vxlan.rows.count)
     #expect(Self.bridge.count == AttributeTable.bridge.rows.count)
     #expect(Self.port.count == AttributeTable.bridgePort.rows.count)
-    #expect(Self.link.count == AttributeTable.link.rows.count)
+    #expect(Self.link.count == Self.rows(of: .link).count)
   }
 
   // MARK: One attribute at a time
@@ -579,7 +584,7 @@ import Testing
     let host = try Self.host()
     let (document, expected) = Self.everything()
     for table in Self.tables {
-      for attribute in table.rows where !Self.isMissing(attribute) {
+      for attribute in Self.rows(of: table) where !Self.isMissing(attribute) {
         #expect(
           expected.contains { $0.0 === table && $0.1 == attribute.key }, "\(table.name) \(attribute.key)")
       }

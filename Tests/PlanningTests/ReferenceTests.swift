@@ -29,9 +29,11 @@ import Testing
 
 
       """
-    text += section("`vxlans.<name>`", .vxlan)
-    text += section("`bridges.<name>`", .bridge)
-    text += section("`bridges.<name>.ports.<name>`", .bridgePort)
+    for kind in LinkKind.made where kind != .ip6gretap {
+      guard let table = kind.table else { continue }
+      text += section("`\(kind.section).<name>`", table)
+      if kind == .bridge { text += section("`bridges.<name>.ports.<name>`", .bridgePort) }
+    }
     text += section("Every link", .link)
     return String(text.dropLast())
   }
@@ -51,23 +53,25 @@ import Testing
 
   private static func values(_ row: Attribute) -> String {
     switch row.type {
-    case .flag, .presence, .headerFlag: return "true, false"
+    case .flag, .presence, .bit, .headerFlag: return "true, false"
     case .number(_, let range, let keywords):
       let words = keywords.map { "`\($0.word)`" }
-      if row.key == "vlan-protocol" { return words.joined(separator: ", ") }
       return ["\(range.lowerBound)-\(range.upperBound)"].appending(words).joined(separator: ", ")
+    case .word(_, let keywords): return keywords.map { "`\($0.word)`" }.joined(separator: ", ")
+    case .greKey: return "0-4294967295"
     case .clock(let range): return "\(range.lowerBound)-\(range.upperBound) (1/100 s)"
     case .portRange: return "LOW-HIGH"
     case .address(_, let addressClass):
       return addressClass == .unicast ? "IP address" : "multicast IP address"
     case .mac: return "MAC address"
-    case .link: return "name of a link"
+    case .link, .lower: return "name of a link"
     case .text(let bytes): return "text, at most \(bytes) bytes"
     }
   }
 
   private static func defaultText(_ row: Attribute) -> String {
-    switch row.documentDefault {
+    if row.isRequired { return "required" }
+    return switch row.documentDefault {
     case .value(.unset): "none"
     case .value(.number(0)) where row.key == "vni": "required"
     case .value(let value): "`\(row.text(of: value))`"
@@ -82,6 +86,8 @@ import Testing
     case .hexadecimal(let word): "\(word) (hexadecimal there)"
     case .negatable(let word): "[no]\(word)"
     case .upDown: "up, down"
+    case .master: "master"
+    case .lower: "link"
     }
   }
 }
