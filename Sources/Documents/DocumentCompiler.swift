@@ -38,6 +38,9 @@ public struct DocumentCompiler {
       compiler.checkAttributes(of: link)
       if link.kind == .vxlan { compiler.checkVxlan(link) }
     }
+    for link in compiler.state.sortedLinks where link.vlans != nil || link.kind == .bridge {
+      compiler.checkVLANs(of: link)
+    }
     compiler.checkSharedPorts()
     compiler.checkTwins()
     guard compiler.diagnostics.isEmpty else {
@@ -103,6 +106,7 @@ public struct DocumentCompiler {
       port.port = membership.attributes
       port.isOptional = membership.isOptional
       port.portSource = membership.source
+      port.vlans = membership.vlans
       if !port.source.isKnown { port.source = membership.source }
       state.links[name] = port
     }
@@ -136,6 +140,44 @@ public struct DocumentCompiler {
     }
     if link.kind == .vlan || link.kind == .macvlan { checkFoundation(of: link) }
     if link.kind == .gretap || link.kind == .ip6gretap || link.kind == .geneve { checkTunnel(link, specific) }
+  }
+
+  // MARK: VLANs
+
+  /// Where a bridge does not look at VLANs, Linux takes all that is said of them, and does nothing.
+  private mutating func checkVLANs(of link: LinkState) {
+    let bridge = link.kind == .bridge ? link : link.bridge.flatMap { state.links[$0] } ?? link
+    let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
+    guard !isUnclear(bridge, .vlanFiltering) else { return }
+    if !isFiltering, let vlans = link.vlans {
+      fault(
+        vlans.first?.source ?? (link.kind == .bridge ? link.source : link.portSource),
+        "\(link.noun) \(link.name): `vlans` do nothing as long as bridge \(bridge.name) does not look at VLANs: give it `vlan-filtering: true`"
+      )
+    }
+    for entry in link.bridgeFDB ?? [] where link.kind == .bridge && (entry.vlan != 0) != isFiltering {
+      fault(
+        entry.source,
+        isFiltering
+          ? "bridge \(link.name): the entry of \(entry.mac) needs its `vlan`, as the bridge looks at VLANs"
+          : "bridge \(link.name): `vlan` of \(entry.mac) means nothing, as the bridge does not look at VLANs: leave it out, or give the bridge `vlan-filtering: true`"
+      )
+    }
+    guard link.bridge != nil else { return }
+    let isTunnel = link.port?.isTrue(.vlanTunnel) == true
+    if let entry = link.vlans?.first(where: { $0.vni != 0 }), !isTunnel {
+      fault(
+        entry.source,
+        "port \(link.name): `vni` of a VLAN needs `vlan-tunnel: true` at the port")
+    }
+    var owners: [UInt32: VLANEntry] = [:]
+    for entry in link.vlans ?? [] where entry.vni != 0 {
+      guard let other = owners.updateValue(entry, forKey: entry.vni) else { continue }
+      fault(
+        entry.source,
+        "port \(link.name): VLAN \(entry.id) has the VNI \(entry.vni) of VLAN \(other.id): each has its own",
+        other.source, "VLAN \(other.id) is here")
+    }
   }
 
   private mutating func checkFoundation(of link: LinkState) {

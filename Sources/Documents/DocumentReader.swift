@@ -17,6 +17,7 @@ struct DocumentReader {
     let port: InterfaceName
     let attributes: AttributeSet
     let isOptional: Bool
+    let vlans: [VLANEntry]?
     let source: SourcePosition
   }
 
@@ -112,10 +113,10 @@ struct DocumentReader {
   }
 
   private static let linkSections = ["addresses", "neighbours"]
-  private static let portKeys = AttributeTable.bridgePort.keys + ["optional"]
+  private static let portKeys = AttributeTable.bridgePort.keys + ["optional", "vlans"]
   /// Keys of a kind that are no attributes of its table.
   private static let ownSections: [LinkKind: [String]] = [
-    .vxlan: ["flood", "fdb"], .bridge: ["ports", "fdb"], .gretap: ["nvgre"],
+    .vxlan: ["flood", "fdb"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
   ]
 
   private static func keys(of kind: LinkKind?) -> [String] {
@@ -132,7 +133,8 @@ struct DocumentReader {
       case (.vxlan, "flood"): link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
       case (.vxlan, "fdb"): link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
       case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
-      case (.bridge, "fdb"): link.bridgeFDB = try reader.readBridgeFDB(cursor)
+      case (.bridge, "vlans"): link.vlans = try reader.readVLANs(cursor, isPort: false)
+      case (.bridge, "fdb"): link.bridgeFDB = try reader.readBridgeFDB(cursor, of: link.name)
       case (.gretap, "nvgre"): try reader.readNVGRE(cursor, &link, position)
       default: try reader.readCommon(cursor, key, &link)
       }
@@ -210,10 +212,13 @@ struct DocumentReader {
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
       var attributes: AttributeSet? = AttributeSet(.bridgePort)
       var isOptional = false
+      var vlans: [VLANEntry]?
       if try !reader.skipsNull(cursor) {
         try reader.readObject(cursor, keys: Self.portKeys) { reader, key, _ throws(Diagnostic) in
           if key == "optional" {
             isOptional = try ValueParser.flag(reader.readScalar(cursor, key), key)
+          } else if key == "vlans" {
+            vlans = try reader.readVLANs(cursor, isPort: true)
           } else if let row = AttributeTable.bridgePort.index(of: key) {
             try reader.readAttribute(cursor, row, into: &attributes)
           }
@@ -222,7 +227,7 @@ struct DocumentReader {
       reader.memberships.append(
         Membership(
           bridge: bridge, port: name, attributes: attributes ?? AttributeSet(.bridgePort),
-          isOptional: isOptional, source: position))
+          isOptional: isOptional, vlans: vlans, source: position))
     }
   }
 
@@ -328,7 +333,9 @@ struct DocumentReader {
     return address
   }
 
-  private mutating func readBridgeFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [BridgeFDBEntry] {
+  private mutating func readBridgeFDB(
+    _ cursor: YAMLCursor, of bridge: InterfaceName
+  ) throws(Diagnostic) -> [BridgeFDBEntry] {
     try checkNotNull(cursor, "fdb", "{} for an empty table")
     try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to `{port: NAME}`")
     var entries: [BridgeFDBEntry] = []
@@ -341,20 +348,94 @@ struct DocumentReader {
           position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
       }
       var port: InterfaceName?
+      var vlan: UInt32 = 0
       let faultsBefore = reader.diagnostics.count
       try reader.expect(.mapping, cursor, "fdb", "`{port: NAME}`")
-      try reader.readObject(cursor, keys: ["port"]) { reader, name, _ throws(Diagnostic) in
-        port = try ValueParser.name(reader.readScalar(cursor, name), name)
+      try reader.readObject(cursor, keys: ["port", "vlan"]) { reader, name, _ throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, name)
+        if name == "vlan" {
+          vlan = try ValueParser.number(scalar, name, VLANEntry.ids)
+        } else {
+          port = try ValueParser.name(scalar, name)
+        }
       }
       guard let port else {
         if reader.diagnostics.count > faultsBefore { return }
         throw Diagnostic(
           position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
       }
-      let entry = BridgeFDBEntry(mac: mac, port: port, source: position)
+      let entry = BridgeFDBEntry(
+        mac: mac, port: port, vlan: UInt16(vlan), marks: port == bridge ? .permanent : .staticInBridge,
+        source: position)
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
     return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  /// A list of VLANs and ranges, or a mapping from them to what they are here.
+  private mutating func readVLANs(_ cursor: YAMLCursor, isPort: Bool) throws(Diagnostic) -> [VLANEntry] {
+    try checkNotNull(cursor, "vlans", "[] for none")
+    var entries: [VLANEntry] = []
+    var merged: [VLANEntry] = []
+    if try cursor.peek()?.kind == .mapping {
+      try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+        let added = try reader.readVLAN(
+          cursor, ValueParser.span(key, "vlans", VLANEntry.ids), key.position, isPort)
+        if isMerged { merged += added } else { entries += added }
+      }
+    } else {
+      try readList(cursor, "vlans") { reader throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, "vlans")
+        let span = try ValueParser.span(scalar, "vlans", VLANEntry.ids)
+        entries += span.map { VLANEntry(id: UInt16($0), source: scalar.position) }
+      }
+    }
+    let result = try unique(entries, merged: merged) { "vlans: \($0.id) is given twice" }
+    for (first, second) in zip(result.filter(\.isPVID), result.filter(\.isPVID).dropFirst()) {
+      try report(
+        Diagnostic(
+          position: second.source, message: "vlans: a second `pvid`: frames without a tag belong to one VLAN",
+          related: [.init(position: first.source, message: "the first is here")]))
+    }
+    return result
+  }
+
+  private mutating func readVLAN(
+    _ cursor: YAMLCursor, _ span: ClosedRange<UInt32>, _ position: SourcePosition, _ isPort: Bool
+  ) throws(Diagnostic) -> [VLANEntry] {
+    var isPVID = false
+    var isUntagged = false
+    var vnis: ClosedRange<UInt32>?
+    if try !skipsNull(cursor) {
+      try readObject(cursor, keys: ["pvid", "untagged"] + (isPort ? ["vni"] : [])) {
+        reader, key, _ throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, key)
+        switch key {
+        case "pvid":
+          isPVID = try ValueParser.flag(scalar, key)
+          if isPVID, span.count > 1 {
+            throw Diagnostic(
+              position: scalar.position,
+              message: "pvid: frames without a tag belong to one VLAN, not to \(span.count)")
+          }
+        case "untagged": isUntagged = try ValueParser.flag(scalar, key)
+        default:
+          let range = try ValueParser.span(scalar, key, 1...16_777_215)
+          guard range.count == span.count else {
+            throw Diagnostic(
+              position: scalar.position,
+              message:
+                "vni: \(range.count) VNIs for \(span.count) VLANs: each VLAN has one, in the same order")
+          }
+          vnis = range
+        }
+      }
+    }
+    return span.map { id in
+      VLANEntry(
+        id: UInt16(id), isPVID: isPVID, isUntagged: isUntagged,
+        vni: vnis.map { $0.lowerBound + (id - span.lowerBound) } ?? 0, source: position)
+    }
   }
 
   private mutating func readNeighbours(_ cursor: YAMLCursor) throws(Diagnostic) -> [Neighbour] {
@@ -561,7 +642,7 @@ extension DocumentReader {
       throw Diagnostic(
         position: scalar.position,
         message:
-          "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : "a list"), not \(ValueParser.shown(scalar))"
+          "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : key == "vlans" ? "a list or a mapping" : "a list"), not \(ValueParser.shown(scalar))"
       )
     }
     throw Diagnostic(

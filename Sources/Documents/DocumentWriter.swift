@@ -123,20 +123,37 @@ public struct DocumentWriter {
     // Without one of its own a bridge has the smallest MTU and the address of one of its ports.
     let portMTU = ports.compactMap { $0.base.number(.mtu) }.min() ?? 1500
     writeBase(link, shownMTU: portMTU, hidesMAC: ports.contains { $0.base[.mac] == link.base[.mac] })
+    let isFiltering = link.specific?.isTrue(.vlanFiltering) == true
+    if isFiltering, let vlans = link.vlans { line(2, "vlans: \(vlanText(vlans))") }
     if !ports.isEmpty {
       line(2, "ports:")
-      for port in ports { writePort(port) }
+      for port in ports { writePort(port, isFiltering: isFiltering) }
     }
     let entries = (link.bridgeFDB ?? []).filter { $0.origin == .unmarked }
     if !entries.isEmpty {
       line(2, "fdb:")
-      for entry in entries { line(3, "\(entry.mac): {port: \(quoted(entry.port.description))}") }
+      for entry in entries {
+        let vlan = entry.vlan == 0 ? "" : ", vlan: \(entry.vlan)"
+        line(3, "\(entry.mac): {port: \(quoted(entry.port.description))\(vlan)}")
+      }
     }
   }
 
-  private mutating func writePort(_ link: LinkState) {
-    let values = shownValues(link.port ?? AttributeSet(.bridgePort))
+  private mutating func writePort(_ link: LinkState, isFiltering: Bool) {
+    var values = shownValues(link.port ?? AttributeSet(.bridgePort))
+    if isFiltering, let vlans = link.vlans { values.append(("vlans", vlanText(vlans))) }
     line(3, "\(quoted(link.name.description)): {\(values.map { "\($0): \($1)" }.joined(separator: ", "))}")
+  }
+
+  private func vlanText(_ vlans: [VLANEntry]) -> String {
+    let entries = vlans.joined
+    guard entries.contains(where: { !$0.fields.isEmpty }) else {
+      return "[" + entries.map(\.key).joined(separator: ", ") + "]"
+    }
+    let texts = entries.map { entry in
+      "\(entry.key): {" + entry.fields.map { "\($0): \($1.text)" }.joined(separator: ", ") + "}"
+    }
+    return "{" + texts.joined(separator: ", ") + "}"
   }
 
   private mutating func writeOther(_ link: LinkState) {

@@ -94,6 +94,28 @@ enum ValueParser {
       position: scalar.position, message: "\(key): \(shown(scalar)) is not \(expected)\(hint)")
   }
 
+  /// A number, or a range of them as LOW-HIGH.
+  static func span(
+    _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>
+  ) throws(Diagnostic) -> ClosedRange<UInt32> {
+    let parts = scalar.text.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2 else {
+      let number = try number(
+        scalar, key, range, orWords: ["a range such as \(range.lowerBound)-\(range.lowerBound + 9)"])
+      return number...number
+    }
+    guard let low = UInt32(parts[0]), let high = UInt32(parts[1]), low <= high, range.contains(low),
+      range.contains(high)
+    else {
+      throw Diagnostic(
+        position: scalar.position,
+        message:
+          "\(key): \(shown(scalar)) is not a range within \(range.lowerBound)-\(range.upperBound), the lower first"
+      )
+    }
+    return low...high
+  }
+
   static func mac(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> MACAddress {
     guard let mac = MACAddress(parsing: scalar.bytes) else {
       throw Diagnostic(

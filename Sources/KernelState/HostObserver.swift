@@ -36,6 +36,12 @@ public struct HostObserver {
       byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
       byIndex[index]?.addresses = (addresses[index] ?? []).sorted(by: InterfaceAddress.precedes)
     }
+    if wantsVLANs(scope, byIndex) {
+      let vlans = try VLANObserver.observe(socket)
+      for (index, link) in byIndex where link.kind == .bridge || link.bridge != nil {
+        byIndex[index]?.vlans = vlans[index] ?? []
+      }
+    }
     var state = HostState(links: Array(byIndex.values))
     for entry in neighbours.values.joined() where entry.origin == .daemon {
       let number = entry.marks.protocolNumber
@@ -60,7 +66,9 @@ public struct HostObserver {
     var fdb = FDBObserver(links: byIndex)
     var neighbours: [Int32: [Neighbour]] = [:]
     var addresses: [Int32: [InterfaceAddress]] = [:]
+    var vlans: [Int32: [VLANEntry]] = [:]
     for message in messages {
+      VLANObserver.read(message, into: &vlans)
       fdb.read(message)
       NeighbourObserver.read(message, into: &neighbours)
       AddressObserver.read(message, into: &addresses)
@@ -70,8 +78,21 @@ public struct HostObserver {
       byIndex[index]?.bridgeFDB = fdb.bridge[index]?.sorted(by: BridgeFDBEntry.precedes)
       byIndex[index]?.neighbours = neighbours[index]?.sorted(by: Neighbour.precedes)
       byIndex[index]?.addresses = addresses[index]?.sorted(by: InterfaceAddress.precedes)
+      byIndex[index]?.vlans = vlans[index]
     }
     return HostState(links: Array(byIndex.values))
+  }
+
+  /// Only where somebody looks at VLANs, and where the kernel has any: it tells a bridge's default VLAN then.
+  private func wantsVLANs(_ scope: ObservationScope, _ links: [Int32: LinkState]) -> Bool {
+    func counts(_ link: LinkState) -> Bool { link.specific?.isTrue(.vlanFiltering) == true }
+    guard links.values.contains(where: { $0.specific?[.defaultPVID] != nil }) else { return false }
+    if case .concerning(let desired) = scope.tables,
+      desired.links.values.contains(where: { $0.vlans != nil || counts($0) })
+    {
+      return true
+    }
+    return links.values.contains { counts($0) }
   }
 
   private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool {

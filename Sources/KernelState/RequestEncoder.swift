@@ -10,10 +10,12 @@ public struct RequestEncoder {
   public private(set) var indices: [InterfaceName: Int32]
   private var nextIndex: Int32
   private let taken: Set<Int32>
+  private var bridges: Set<InterfaceName>
 
   /// - Parameter state: as observed, for the numbers that are taken.
   public init(observed state: HostState) {
     indices = state.links.mapValues(\.index)
+    bridges = Set(state.links.values.lazy.filter { $0.kind == .bridge }.map(\.name))
     // The kernel counts up and does not go back: what is above all is free, unless somebody
     // else makes a link in the same moment, which the kernel then tells (EBUSY).
     let last = indices.values.max() ?? 0
@@ -37,6 +39,7 @@ public struct RequestEncoder {
   public mutating func create(_ link: LinkState, into batch: MessageBatch, tag: UInt32) {
     let number = takeIndex()
     indices[link.name] = number
+    if link.kind == .bridge { bridges.insert(link.name) }
     batch.append(type: RTM_NEWLINK, flags: Int(NLM_F_CREATE | NLM_F_EXCL), tag: tag) { writer in
       var header = ifinfomsg()
       header.ifi_index = number
@@ -132,8 +135,9 @@ public struct RequestEncoder {
     case .fdb(.create(let entry)), .fdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
     case .fdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
-      put(entry, into: batch, tag: tag)
-    case .bridgeFDB(.delete(let entry)): delete(entry, into: batch, tag: tag)
+      put(entry, of: link, into: batch, tag: tag)
+    case .bridgeFDB(.delete(let entry)): delete(entry, of: link, into: batch, tag: tag)
+    case .vlan(let change): encode(change, on: link, into: batch, tag: tag)
     case .neighbour(.replace(let old, let entry))
     where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
       // The kernel never takes a protocol number away from an entry.
@@ -180,24 +184,92 @@ public struct RequestEncoder {
   // MARK: Entries of a bridge
 
   /// NUD_NOARP is iproute2's `static`: a permanent entry would make the address the host's own.
-  public func put(_ entry: BridgeFDBEntry, into batch: MessageBatch, tag: UInt32) {
+  public func put(
+    _ entry: BridgeFDBEntry, of bridge: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
     batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) {
-      encode(entry, into: &$0)
+      encode(entry, of: bridge, into: &$0)
     }
   }
 
-  public func delete(_ entry: BridgeFDBEntry, into batch: MessageBatch, tag: UInt32) {
-    batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, into: &$0) }
+  public func delete(
+    _ entry: BridgeFDBEntry, of bridge: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, of: bridge, into: &$0) }
   }
 
-  private func encode(_ entry: BridgeFDBEntry, into writer: inout MessageWriter) {
+  private func encode(_ entry: BridgeFDBEntry, of bridge: InterfaceName, into writer: inout MessageWriter) {
     var header = ndmsg()
     header.ndm_family = UInt8(PF_BRIDGE)
     header.ndm_ifindex = index(of: entry.port)
     header.ndm_state = entry.marks.state
-    header.ndm_flags = UInt8(NTF_MASTER) | entry.marks.flags
+    header.ndm_flags = UInt8(entry.port == bridge ? NTF_SELF : NTF_MASTER) | entry.marks.flags
     writer.put(header: header)
     entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
+    if entry.vlan != 0 { writer.put(NDA_VLAN, entry.vlan) }
+  }
+
+  // MARK: VLANs
+
+  private func encode(
+    _ change: EntryChange<VLANEntry>, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    switch change {
+    case .create(let entry):
+      vlan(RTM_SETLINK, entry, on: link, mapping: entry.vni != 0, into: batch, tag: tag)
+    // The mapping goes with the VLAN.
+    case .delete(let entry): vlan(RTM_DELLINK, entry, on: link, mapping: false, into: batch, tag: tag)
+    case .replace(let old, let new):
+      // The kernel changes no mapping: it has to be taken away first.
+      if old.vni != 0, old.vni != new.vni {
+        vlan(RTM_DELLINK, old, on: link, membership: false, mapping: true, into: batch, tag: tag)
+      }
+      let isMapped = new.vni != 0 && old.vni != new.vni
+      guard isMapped || !old.hasSameFlags(as: new) else { return }
+      vlan(RTM_SETLINK, new, on: link, mapping: isMapped, into: batch, tag: tag)
+    }
+  }
+
+  /// Ranges are two attributes, one for the first and one for the last of them.
+  private func vlan(
+    _ type: Int, _ entry: VLANEntry, on link: InterfaceName, membership: Bool = true, mapping: Bool,
+    into batch: MessageBatch, tag: UInt32
+  ) {
+    let number = index(of: link)
+    batch.append(type: type, flags: 0, tag: tag) { writer in
+      var header = ifinfomsg()
+      header.ifi_family = UInt8(PF_BRIDGE)
+      header.ifi_index = number
+      writer.put(header: header)
+      writer.nest(IFLA_AF_SPEC) { writer in
+        // Without a word the kernel asks the bridge that the link is a port of.
+        if bridges.contains(link) { writer.put(IFLA_BRIDGE_FLAGS, UInt16(BRIDGE_FLAGS_SELF)) }
+        var flags = 0
+        if entry.isPVID { flags |= Int(BRIDGE_VLAN_INFO_PVID) }
+        if entry.isUntagged { flags |= Int(BRIDGE_VLAN_INFO_UNTAGGED) }
+        let ends: [(flag: Int, id: UInt16, vni: UInt32)] =
+          entry.count == 1
+          ? [(0, entry.id, entry.vni)]
+          : [
+            (Int(BRIDGE_VLAN_INFO_RANGE_BEGIN), entry.id, entry.vni),
+            (Int(BRIDGE_VLAN_INFO_RANGE_END), entry.last, entry.lastVNI),
+          ]
+        if membership {
+          for end in ends {
+            let information = bridge_vlan_info(flags: UInt16(flags | end.flag), vid: end.id)
+            withUnsafeBytes(of: information) { writer.put(IFLA_BRIDGE_VLAN_INFO, bytes: $0) }
+          }
+        }
+        guard mapping else { return }
+        for end in ends {
+          writer.nest(IFLA_BRIDGE_VLAN_TUNNEL_INFO) { writer in
+            writer.put(IFLA_BRIDGE_VLAN_TUNNEL_ID, end.vni)
+            writer.put(IFLA_BRIDGE_VLAN_TUNNEL_VID, end.id)
+            writer.put(IFLA_BRIDGE_VLAN_TUNNEL_FLAGS, UInt16(end.flag))
+          }
+        }
+      }
+    }
   }
 
   // MARK: Neighbours and addresses

@@ -47,6 +47,7 @@ struct FDBObserver {
     var port: UInt16 = 0
     var via: Int32 = 0
     var master: Int32?
+    var vlan: UInt16 = 0
     for attribute in message.attributes(after: ndmsg.self) {
       switch Int(attribute.type) {
       case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
@@ -54,6 +55,7 @@ struct FDBObserver {
       case NDA_VNI: vni = attribute.u32 ?? 0
       case NDA_PORT: port = attribute.u16.map { UInt16(bigEndian: $0) } ?? 0
       case NDA_IFINDEX: via = attribute.u32.map { Int32(bitPattern: $0) } ?? 0
+      case NDA_VLAN: vlan = attribute.u16 ?? 0
       case NDA_MASTER: master = attribute.u32.map { Int32(bitPattern: $0) }
       default: break
       }
@@ -79,14 +81,19 @@ struct FDBObserver {
         FDBEntry(
           mac: mac, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName, marks: marks,
           origin: origin))
-    } else if let master, links[master] != nil {
-      // Permanent entries of a bridge are addresses of the host itself.
+    } else if let master, let bridge = links[master] {
+      // A bridge that does not look at VLANs keeps an entry for each VLAN of the port beside the one that counts;
+      // one that does looks at no entry without.
+      guard (vlan != 0) == (bridge.specific?.isTrue(.vlanFiltering) == true) else { return }
+      // Permanent entries are addresses of the host itself: those of its ports and its own are the kernel's.
       let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
+      let isOwn = header.ndm_ifindex != master || bridge.base[.mac] == .mac(mac)
+      if isPermanent, isOwn { return }
       let origin: EntryOrigin =
-        isPermanent ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
-      if origin == .kernel { return }
-      bridge[master, default: []].append(
-        BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), marks: marks, origin: origin))
+        isPermanent ? .unmarked : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
+      self.bridge[master, default: []].append(
+        BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), vlan: vlan, marks: marks, origin: origin)
+      )
     }
   }
 
@@ -233,5 +240,61 @@ enum PathObserver {
     } catch  where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
       return nil
     }
+  }
+}
+
+/// Reads the VLANs of bridges and their ports.
+enum VLANObserver {
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [VLANEntry]] {
+    var entries: [Int32: [VLANEntry]] = [:]
+    try socket.dump(
+      type: RTM_GETLINK,
+      build: { writer in
+        var header = ifinfomsg()
+        header.ifi_family = UInt8(PF_BRIDGE)
+        writer.put(header: header)
+        writer.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_BRVLAN_COMPRESSED))
+      },
+      restart: { entries = [:] }, read: { read($0, into: &entries) })
+    return entries
+  }
+
+  static func read(_ message: NetlinkMessage, into entries: inout [Int32: [VLANEntry]]) {
+    guard message.type == UInt16(RTM_NEWLINK), let header = message.header(ifinfomsg.self),
+      Int32(header.ifi_family) == PF_BRIDGE
+    else { return }
+    var flags: [UInt16: UInt16] = [:]
+    var vnis: [UInt16: UInt32] = [:]
+    var first: UInt16 = 0
+    var firstMapped: (vlan: UInt16, vni: UInt32) = (0, 0)
+    for attribute in message.attributes(after: ifinfomsg.self) where Int(attribute.type) == IFLA_AF_SPEC {
+      for inner in attribute.nested {
+        switch Int(inner.type) {
+        case IFLA_BRIDGE_VLAN_INFO:
+          guard let information = inner.value(bridge_vlan_info.self), information.vid < 4096 else { continue }
+          let isBegin = information.flags & UInt16(BRIDGE_VLAN_INFO_RANGE_BEGIN) != 0
+          let isEnd = information.flags & UInt16(BRIDGE_VLAN_INFO_RANGE_END) != 0
+          if isBegin { first = information.vid }
+          let start = isEnd && first <= information.vid ? first : information.vid
+          for vid in start...information.vid { flags[vid] = information.flags }
+        case IFLA_BRIDGE_VLAN_TUNNEL_INFO:
+          let fields = inner.nested
+          guard let vid = fields.first(IFLA_BRIDGE_VLAN_TUNNEL_VID)?.u16, vid < 4096,
+            let vni = fields.first(IFLA_BRIDGE_VLAN_TUNNEL_ID)?.u32
+          else { continue }
+          let kind = fields.first(IFLA_BRIDGE_VLAN_TUNNEL_FLAGS)?.u16 ?? 0
+          if kind & UInt16(BRIDGE_VLAN_INFO_RANGE_BEGIN) != 0 { firstMapped = (vid, vni) }
+          let isEnd = kind & UInt16(BRIDGE_VLAN_INFO_RANGE_END) != 0 && firstMapped.vlan <= vid
+          let start: (vlan: UInt16, vni: UInt32) = isEnd ? firstMapped : (vid, vni)
+          for offset in 0...(vid - start.vlan) { vnis[start.vlan + offset] = start.vni &+ UInt32(offset) }
+        default: break
+        }
+      }
+    }
+    entries[header.ifi_index] = flags.map { vid, flags in
+      VLANEntry(
+        id: vid, isPVID: flags & UInt16(BRIDGE_VLAN_INFO_PVID) != 0,
+        isUntagged: flags & UInt16(BRIDGE_VLAN_INFO_UNTAGGED) != 0, vni: vnis[vid] ?? 0, origin: .unmarked)
+    }.sorted(by: VLANEntry.precedes)
   }
 }

@@ -34,21 +34,14 @@ extension AttributeTable {
         "ageing", IFLA_BR_AGEING_TIME, .clock(0...4_294_967_295),
         default: .value(.number(30000)), live: true, iproute2: .value("ageing_time"),
         "How long a learned entry lives, in hundredths of a second (30000 is five minutes)."),
-      Attribute(
-        "vlan-filtering", IFLA_BR_VLAN_FILTERING, .flag(.u8), default: .value(.flag(false)),
-        live: true, since: KernelRelease(3, 19), option: "CONFIG_BRIDGE_VLAN_FILTERING",
-        iproute2: .oneZero("vlan_filtering"), "Whether the bridge looks at VLAN tags."),
+      .vlanFiltering,
       Attribute(
         "vlan-protocol", IFLA_BR_VLAN_PROTOCOL,
         .word(.be16, [Keyword("802.1Q", 0x8100), Keyword("802.1ad", 0x88a8)]),
         default: .value(.number(0x8100)), live: true, since: KernelRelease(4, 3),
         option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_protocol"),
         "The EtherType of the VLAN tags that count."),
-      Attribute(
-        "default-pvid", IFLA_BR_VLAN_DEFAULT_PVID, .number(.u16, 0...4094),
-        default: .value(.number(1)), live: true, since: KernelRelease(4, 4),
-        option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_default_pvid"),
-        "The VLAN of untagged frames on ports that name none; 0 is none."),
+      .defaultPVID,
       Attribute(
         "multicast-snooping", IFLA_BR_MCAST_SNOOPING, .flag(.u8), default: .value(.flag(true)),
         live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
@@ -119,9 +112,7 @@ extension AttributeTable {
       .portFlag(
         "proxy-arp", IFLA_BRPORT_PROXYARP, false, "proxy_arp",
         "Answer ARP from the bridge's neighbour table, and flood what it cannot answer."),
-      .portFlag(
-        "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),
-        "Map VLANs to VNIs here."),
+      .vlanTunnel,
     ])
 }
 
@@ -135,4 +126,20 @@ extension Attribute {
       key, number, .flag(.u8), default: .value(.flag(initial)), live: true, since: since,
       iproute2: .onOff(word), summary)
   }
+}
+
+extension Attribute {
+  public static let vlanTunnel = portFlag(
+    "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),
+    "Map VLANs to VNIs here.")
+  public static let vlanFiltering = Attribute(
+    "vlan-filtering", IFLA_BR_VLAN_FILTERING, .flag(.u8), default: .value(.flag(false)),
+    live: true, since: KernelRelease(3, 19), option: "CONFIG_BRIDGE_VLAN_FILTERING",
+    iproute2: .oneZero("vlan_filtering"), "Whether the bridge looks at VLAN tags.")
+
+  public static let defaultPVID = Attribute(
+    "default-pvid", IFLA_BR_VLAN_DEFAULT_PVID, .number(.u16, 0...4094),
+    default: .value(.number(1)), live: true, since: KernelRelease(4, 4),
+    option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_default_pvid"),
+    "The VLAN of untagged frames on ports that name none; 0 is none.")
 }

@@ -76,12 +76,13 @@ extension FDBEntry: Codable {
 }
 
 extension BridgeFDBEntry: Codable {
-  private enum Key: String, CodingKey { case mac, port, marks }
+  private enum Key: String, CodingKey { case mac, port, vlan, marks }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(mac.description, forKey: .mac)
     try container.encode(port, forKey: .port)
+    if vlan != 0 { try container.encode(vlan, forKey: .vlan) }
     if marks != .staticInBridge { try container.encode(marks, forKey: .marks) }
   }
 
@@ -90,6 +91,7 @@ extension BridgeFDBEntry: Codable {
     self.init(
       mac: try container.parse(.mac) { MACAddress($0) },
       port: try container.decode(InterfaceName.self, forKey: .port),
+      vlan: try container.decodeIfPresent(UInt16.self, forKey: .vlan) ?? 0,
       marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .staticInBridge,
       origin: .unmarked)
   }
@@ -131,5 +133,29 @@ extension InterfaceAddress: Codable {
       prefix: try container.parse(.prefix) { IPPrefix($0) },
       order: try container.decodeIfPresent(UInt16.self, forKey: .order) ?? 0,
       marks: try container.decodeIfPresent(Marks.self, forKey: .marks) ?? .weft, origin: .unmarked)
+  }
+}
+
+extension VLANEntry {
+  private enum Key: String, CodingKey { case id, pvid, untagged, vni }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(id, forKey: .id)
+    if isPVID { try container.encode(true, forKey: .pvid) }
+    if isUntagged { try container.encode(true, forKey: .untagged) }
+    if vni != 0 { try container.encode(vni, forKey: .vni) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let id = try container.decode(UInt16.self, forKey: .id)
+    guard Self.ids.contains(UInt32(id)) else {
+      throw DecodingError.dataCorruptedError(forKey: .id, in: container, debugDescription: "no VLAN")
+    }
+    self.init(
+      id: id, isPVID: try container.decodeIfPresent(Bool.self, forKey: .pvid) ?? false,
+      isUntagged: try container.decodeIfPresent(Bool.self, forKey: .untagged) ?? false,
+      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0, origin: .unmarked)
   }
 }

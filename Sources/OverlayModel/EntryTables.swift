@@ -7,6 +7,8 @@ public struct EntryTables: Sendable, Equatable {
   public var fdb: [FDBEntry]?
   /// Of a bridge.
   public var bridgeFDB: [BridgeFDBEntry]?
+  /// Of a bridge, or of a port of one.
+  public var vlans: [VLANEntry]?
   public var addresses: [InterfaceAddress]?
   public var neighbours: [Neighbour]?
 
@@ -66,6 +68,8 @@ public struct EntryTables: Sendable, Equatable {
 
   /// Calls the visitor for each table.
   public static func visit<Visitor: TableVisitor>(_ visitor: inout Visitor) throws(Visitor.Failure) {
+    // An entry of a bridge needs its VLAN.
+    try visitor.visit(VLANEntry.self)
     try visitor.visit(FDBEntry.self)
     try visitor.visit(BridgeFDBEntry.self)
     try visitor.visit(InterfaceAddress.self)
@@ -94,12 +98,22 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
     case .create(let entry), .replace(_, let entry), .delete(let entry): entry
     }
   }
+
+  /// The same for entries one by one, where these stand for several.
+  public var elements: [EntryChange] {
+    switch self {
+    case .create(let entry): entry.elements.map { .create($0) }
+    case .replace(let old, let new): zip(old.elements, new.elements).map { .replace(old: $0, new: $1) }
+    case .delete(let entry): entry.elements.map { .delete($0) }
+    }
+  }
 }
 
 /// What happens to one entry of any table.
 public enum TableChange: Sendable {
   case fdb(EntryChange<FDBEntry>)
   case bridgeFDB(EntryChange<BridgeFDBEntry>)
+  case vlan(EntryChange<VLANEntry>)
   case address(EntryChange<InterfaceAddress>)
   case neighbour(EntryChange<Neighbour>)
 
@@ -107,6 +121,7 @@ public enum TableChange: Sendable {
     switch self {
     case .fdb(let change): visitor.visit(change)
     case .bridgeFDB(let change): visitor.visit(change)
+    case .vlan(let change): visitor.visit(change)
     case .address(let change): visitor.visit(change)
     case .neighbour(let change): visitor.visit(change)
     }

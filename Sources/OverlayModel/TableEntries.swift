@@ -74,9 +74,14 @@ public protocol TableEntry: Sendable, BitwiseCopyable, Equatable, Codable {
   var key: String { get }
   /// The rest of it, as a document names it.
   var fields: [(String, EntryField)] { get }
+
+  /// In a table there is one entry for each identity; in a plan one may stand for several that follow each other.
+  var elements: [Self] { get }
 }
 
 extension TableEntry {
+  public var elements: [Self] { [self] }
+
   /// Who wrote it and where it was read do not count.
   public static func == (a: Self, b: Self) -> Bool { a.hasSameIdentity(as: b) && a.hasSameContent(as: b) }
 }
@@ -155,24 +160,29 @@ public struct BridgeFDBEntry: TableEntry {
   public static func tableChange(_ change: EntryChange<BridgeFDBEntry>) -> TableChange { .bridgeFDB(change) }
 
   public let mac: MACAddress
+  /// The bridge itself where the address is one of the host's own.
   public let port: InterfaceName
+  /// 0 on a bridge that does not look at VLANs.
+  public let vlan: UInt16
   public let marks: EntryMarks
   public let origin: EntryOrigin
   public let source: SourcePosition
 
   public init(
-    mac: MACAddress, port: InterfaceName, marks: EntryMarks = .staticInBridge, origin: EntryOrigin = .weft,
+    mac: MACAddress, port: InterfaceName, vlan: UInt16 = 0, marks: EntryMarks = .staticInBridge,
+    origin: EntryOrigin = .weft,
     source: SourcePosition = .none
   ) {
     self.mac = mac
     self.port = port
+    self.vlan = vlan
     self.marks = marks
     self.origin = origin
     self.source = source
   }
 
-  public static func precedes(_ a: Self, _ b: Self) -> Bool { a.mac < b.mac }
-  public func hasSameIdentity(as other: Self) -> Bool { mac == other.mac }
+  public static func precedes(_ a: Self, _ b: Self) -> Bool { (a.mac, a.vlan) < (b.mac, b.vlan) }
+  public func hasSameIdentity(as other: Self) -> Bool { mac == other.mac && vlan == other.vlan }
   public func hasSameContent(as other: Self) -> Bool { port == other.port }
   public func isIdentical(to other: Self) -> Bool { self == other && marks == other.marks }
 }
@@ -297,6 +307,7 @@ extension BridgeFDBEntry {
   public var key: String { mac.description }
   public var fields: [(String, EntryField)] {
     var fields: [(String, EntryField)] = [("port", .text(port.description))]
+    if vlan != 0 { fields.append(("vlan", .number(Int(vlan)))) }
     if origin == .learned { fields.append(("learned", .flag(true))) }
     return fields
   }

@@ -6,9 +6,7 @@ extension AttributeTable {
     "vlan", place: .infoData,
     rows: [
       .lowerDevice("The link, a bridge mostly, one of whose VLANs this is. It goes with it."),
-      Attribute(
-        "id", IFLA_VLAN_ID, .number(.u16, 1...4094), default: .value(.number(0)), live: false,
-        isRequired: true, iproute2: .value("id"), "The VLAN, from 1 to 4094."),
+      .vlanID,
       Attribute(
         "protocol", IFLA_VLAN_PROTOCOL,
         .word(.be16, [Keyword("802.1Q", 0x8100), Keyword("802.1ad", 0x88a8)]),
@@ -55,6 +53,9 @@ extension AttributeTable {
 }
 
 extension Attribute {
+  public static let vlanID = Attribute(
+    "id", IFLA_VLAN_ID, .number(.u16, 1...4094), default: .value(.number(0)), live: false,
+    isRequired: true, iproute2: .value("id"), "The VLAN, from 1 to 4094.")
   public static let vrfTable = Attribute(
     "table", IFLA_VRF_TABLE, .number(.u32, 1...4_294_967_295), default: .value(.number(0)), live: false,
     since: KernelRelease(4, 3), option: "CONFIG_NET_VRF", isRequired: true, iproute2: .value("table"),

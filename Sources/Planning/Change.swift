@@ -119,7 +119,8 @@ extension Step {
     let from = port.from.map { Change.Value.fields([("bridge", .text($0.description))]) } ?? .none
     return [
       portChange(
-        port.from == nil ? .create : .change, bridge: bridge, before: from, after: .fields(attributes))
+        port.from == nil ? .create : .change, bridge: bridge, before: from,
+        after: .fields((port.from == nil ? [] : [("bridge", .text(bridge.description))]) + attributes))
     ]
   }
 

@@ -22,7 +22,7 @@ extension Planner {
     }
     checked = []
     for entry in link.bridgeFDB ?? [] where checked.insert(entry.port).inserted {
-      guard !willBePort(entry.port, of: link.name) else { continue }
+      guard entry.port != link.name, !willBePort(entry.port, of: link.name) else { continue }
       problem(
         "bridge \(link.name): \(entry.mac) is to be at \(entry.port), which is no port of it: name it under `ports`",
         entry.source)
@@ -44,6 +44,24 @@ extension Planner {
       "\(link.noun) \(link.name): there is no VRF \(vrf): describe it under `vrfs`, or correct the name",
       link.base.position(of: .vrf))
     return false
+  }
+
+  /// A bridge passes frames to an address of a link on it because that makes it take all frames; but it floods
+  /// them, too, unless it knows the address as one of the host's own.
+  mutating func checkGateway(_ link: LinkState) {
+    guard case .mac(let mac) = link.base[.mac], let name = link.foundation,
+      let bridge = desired.links[name] ?? observed.links[name], bridge.kind == .bridge,
+      bridge.base[.mac] != .mac(mac)
+    else { return }
+    let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
+    let vlan = isFiltering && link.kind == .vlan ? link.specific?.number(.vlanID) ?? 0 : 0
+    let entries = bridge.bridgeFDB ?? observed.links[name]?.bridgeFDB ?? []
+    guard !entries.contains(where: { $0.mac == mac && $0.port == name && UInt32($0.vlan) == vlan }) else {
+      return
+    }
+    warn(
+      "\(link.noun) \(link.name): bridge \(name) floods frames to its address, as it does not know it for one of the host's own: add `\(mac): {port: \(name)\(vlan == 0 ? "" : ", vlan: \(vlan)")}` to the `fdb` of \(name)",
+      link.base.position(of: .mac))
   }
 
   private func willBePort(_ name: InterfaceName, of bridge: InterfaceName) -> Bool {

@@ -70,11 +70,16 @@ private struct ImageBuilder {
       change(name) { image, _ in
         for change in changes { image.state.set(change.row, of: table, to: change.before) }
       }
+      if changes.contains(where: { $0.attribute.key == Attribute.defaultPVID.key }) {
+        recordVLANs(ofBridge: name)
+      }
       let drops: Set = [Attribute.mac.key, Attribute.mtu.key, Attribute.up.key, Attribute.vrf.key]
       if table === AttributeTable.link, changes.contains(where: { drops.contains($0.attribute.key) }) {
         recordTables(name)
       }
     case .port(let port): record(port, of: name)
+    // What the kernel makes of a bridge's default VLAN is in no step: the table is recorded, and restored, whole.
+    case .entry(.vlan): self.change(name) { image, link in image.state.vlans = link.vlans }
     case .entry(let change):
       self.change(name) { image, _ in
         var visitor = EntryRecorder(image: image)
@@ -140,9 +145,18 @@ private struct ImageBuilder {
 
   private mutating func recordMembership(_ name: InterfaceName) {
     change(name) { image, link in
+      // With its place a port loses its VLANs.
+      image.state.vlans = link.vlans
       image.hasBridge = true
       image.state.bridge = link.bridge
       image.state.port = link.port
+    }
+  }
+
+  /// With its default VLAN the kernel changes those of a bridge and of its ports.
+  private mutating func recordVLANs(ofBridge name: InterfaceName) {
+    for link in observed.links.values where link.name == name || link.bridge == name {
+      change(link.name) { image, link in image.state.vlans = link.vlans }
     }
   }
 
@@ -160,6 +174,10 @@ private struct ImageBuilder {
     var image: LinkImage
 
     mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) {
+      for element in change.elements { record(element) }
+    }
+
+    private mutating func record<Entry: TableEntry>(_ change: EntryChange<Entry>) {
       switch change {
       case .create(let entry): image.added[Entry.self, default: []].append(entry)
       case .replace(let old, _) where old.origin.isLasting:
@@ -297,6 +315,10 @@ extension LinkImage {
 
     mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
       guard before[type] != nil || added[type] != nil else { return }
+      if type == VLANEntry.self {
+        tables[type] = before[type]
+        return
+      }
       // Sorting is stable: of the same identity what was there before comes first.
       let marked =
         (before[type] ?? []).map { ($0, true) } + (added[type] ?? []).map { ($0, false) }

@@ -23,6 +23,7 @@ extension Step {
     case .port(let port): commands(port)
     case .entry(.fdb(let change)): [command(change)]
     case .entry(.bridgeFDB(let change)): [command(change)]
+    case .entry(.vlan(let change)): commands(change)
     case .entry(.neighbour(let change)): [command(change)]
     case .entry(.address(let change)): [command(change)]
     }
@@ -75,11 +76,35 @@ extension Step {
   }
 
   private func command(_ change: EntryChange<BridgeFDBEntry>) -> String {
+    let entry = change.entry
+    let place =
+      "dev \(quoted(entry.port.description)) \(entry.port == link ? "self" : "master")"
+      + (entry.vlan == 0 ? "" : " vlan \(entry.vlan)")
+    if case .delete = change { return "bridge fdb del \(entry.mac) \(place)" }
+    return "bridge fdb replace \(entry.mac) \(place) \(entry.marks.iproute2)"
+  }
+
+  private func commands(_ change: EntryChange<VLANEntry>) -> [String] {
+    let end = kind == .bridge ? " self" : ""
+    func command(_ verb: String, _ entry: VLANEntry, _ rest: String) -> String {
+      "bridge vlan \(verb) dev \(name) vid \(entry.key)\(rest)\(end)"
+    }
+    func mapping(_ entry: VLANEntry) -> String {
+      " tunnel_info id \(entry.vni)" + (entry.count == 1 ? "" : "-\(entry.lastVNI)")
+    }
+    func membership(_ entry: VLANEntry) -> String {
+      command("add", entry, (entry.isPVID ? " pvid" : "") + (entry.isUntagged ? " untagged" : ""))
+    }
     switch change {
-    case .create(let entry), .replace(_, let entry):
-      "bridge fdb replace \(entry.mac) dev \(quoted(entry.port.description)) master \(entry.marks.iproute2)"
-    case .delete(let entry):
-      "bridge fdb del \(entry.mac) dev \(quoted(entry.port.description)) master"
+    case .create(let entry):
+      return [membership(entry)] + (entry.vni == 0 ? [] : [command("add", entry, mapping(entry))])
+    case .delete(let entry): return [command("del", entry, "")]
+    case .replace(let old, let new):
+      var commands: [String] = []
+      if old.vni != 0, old.vni != new.vni { commands.append(command("del", old, mapping(old))) }
+      if !old.hasSameFlags(as: new) { commands.append(membership(new)) }
+      if new.vni != 0, old.vni != new.vni { commands.append(command("add", new, mapping(new))) }
+      return commands
     }
   }
 

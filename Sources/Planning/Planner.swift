@@ -159,6 +159,7 @@ public struct Planner {
       guard checkReferences(of: wanted) else { return }
       complete = completed(wanted)
       checkMTU(wanted, complete)
+      checkGateway(wanted)
     }
     guard let present = observed.links[wanted.name] else {
       create(complete, replacing: nil, reasons: [])

@@ -40,6 +40,7 @@ extension Planner {
       }
     }
 
+    steps += vlanSteps(link, present, phase)
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
@@ -82,6 +83,68 @@ extension Planner {
         wanted.source)
     }
     return steps
+  }
+
+  // MARK: VLANs
+
+  private func vlanSteps(_ link: LinkState, _ present: LinkState?, _ phase: Phase) -> [Step] {
+    guard let wanted = link.vlans, link.kind == .bridge || link.bridge != nil else { return [] }
+    let vlans = diff(wanted, vlansThen(link, present))
+    let isNew = present == nil || (link.kind != .bridge && present?.bridge != link.bridge)
+    var steps: [Step] = []
+    func append(_ changes: [EntryChange<VLANEntry>], isShown: (EntryChange<VLANEntry>) -> Bool) {
+      steps += EntryChange.joined(changes).map {
+        Step(
+          link, .entry(.vlan($0)), phase: phase, isShown: isShown($0),
+          source: $0.source.isKnown ? $0.source : link.source)
+      }
+    }
+    func isMapped(_ change: EntryChange<VLANEntry>) -> Bool { change.entry.vni != 0 }
+    // A VNI can belong to one VLAN of a port: it is given up before another one gets it. Otherwise the new comes
+    // before the old goes.
+    append(vlans.deletions.filter(isMapped)) { _ in !isNew }
+    var additions: [EntryChange<VLANEntry>] = []
+    var unmapped: [EntryChange<VLANEntry>] = []
+    for change in vlans.additions {
+      guard case .replace(let old, let new) = change, old.vni != 0, new.vni != 0, old.vni != new.vni else {
+        additions.append(change)
+        continue
+      }
+      unmapped.append(.replace(old: old, new: old.unmapped))
+      additions.append(.replace(old: old.unmapped, new: new))
+    }
+    let before = Dictionary(unmapped.map { ($0.entry.id, $0) }, uniquingKeysWith: { first, _ in first })
+    append(unmapped) { _ in false }
+    append(additions) { before[$0.entry.id] == nil }
+    // A change of a mapping is two messages, and one line.
+    for (index, step) in steps.enumerated() {
+      guard case .entry(.vlan(.replace(let old, let new))) = step.operation, !step.isShown, new.vni != 0,
+        case .replace(let first, _) = before[new.id]
+      else { continue }
+      let shown = VLANEntry(
+        id: old.id, count: old.count, isPVID: old.isPVID, isUntagged: old.isUntagged, vni: first.vni)
+      steps[index] = Step(
+        link, .entry(.vlan(.replace(old: shown, new: new))), phase: phase, source: step.source)
+    }
+    append(vlans.deletions.filter { !isMapped($0) }) { _ in !isNew }
+    return steps
+  }
+
+  /// What a bridge or a port has when it comes to its VLANs.
+  private func vlansThen(_ link: LinkState, _ present: LinkState?) -> [VLANEntry] {
+    let bridge = link.kind == .bridge ? link.name : link.bridge
+    let before = bridge.flatMap { observed.links[$0]?.specific?.number(.defaultPVID) }
+    let wanted = bridge.flatMap { desired.links[$0] }
+    let then =
+      wanted?.specific?.number(.defaultPVID)
+      ?? (wanted?.owner == .weft && !options.isRestoring ? 1 : before ?? 1)
+    guard let present, present.bridge == link.bridge || link.kind == .bridge, !leaving.contains(link.name)
+    else {
+      return [VLANEntry].initial(defaultPVID: then)
+    }
+    let entries = present.vlans ?? []
+    guard let before, before != then else { return entries }
+    return entries.changingDefault(from: before, to: then)
   }
 
   private func diff<Entry>(_ desired: [Entry]?, _ observed: [Entry]) -> EntryDiff<Entry> {

@@ -90,7 +90,7 @@ private func expect(
         a.yaml:5:14: error: unknown key `nieghsuppress`: did you mean `neigh-suppress`?
                   tap0: {nieghsuppress: true, wibble: 1}
                          ^
-        a.yaml:5:35: error: unknown key `wibble`: known are `learning`, `flood`, `multicast-flood`, `broadcast-flood`, `neigh-suppress`, `neigh-vlan-suppress`, `isolated`, `hairpin`, `locked`, `guard`, `fast-leave`, `cost`, `priority`, `proxy-arp`, `vlan-tunnel`, `optional`
+        a.yaml:5:35: error: unknown key `wibble`: known are `learning`, `flood`, `multicast-flood`, `broadcast-flood`, `neigh-suppress`, `neigh-vlan-suppress`, `isolated`, `hairpin`, `locked`, `guard`, `fast-leave`, `cost`, `priority`, `proxy-arp`, `vlan-tunnel`, `optional`, `vlans`
                   tap0: {nieghsuppress: true, wibble: 1}
                                               ^
         """)
@@ -2030,5 +2030,58 @@ private func expect(
         vrfs: {v: {table: 5}}
         vlans: {a: {device: b, id: 5}, b: {device: eth0, id: 6, vrf: v}}
         """) == [])
+  }
+}
+
+@Suite struct VLANFaultTests {
+  private func faults(_ text: String) -> [String] {
+    do throws(DocumentFaults) {
+      _ = try DocumentCompiler.compile([SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(text)\n".utf8))])
+      return []
+    } catch {
+      return error.diagnostics.map { "\($0.position.line):\($0.position.column): \($0.message)" }
+    }
+  }
+
+  @Test(arguments: [
+    ("vlan-filtering: true, vlans: [10, 10]", "vlans: 10 is given twice"),
+    ("vlan-filtering: true, vlans: [10, 9-12]", "vlans: 10 is given twice"),
+    (
+      "vlan-filtering: true, vlans: [4095]",
+      "vlans: 4095 is not a number from 1 to 4094, or a range such as 1-10"
+    ),
+    ("vlan-filtering: true, vlans: [20-10]", "vlans: 20-10 is not a range within 1-4094, the lower first"),
+    ("vlan-filtering: true, vlans: 10", "vlans: expected a list or a mapping, not 10"),
+    (
+      "vlan-filtering: true, vlans: {10-11: {pvid: true}}",
+      "pvid: frames without a tag belong to one VLAN, not to 2"
+    ),
+    ("vlan-filtering: true, vlans: {1: {pvid: true}, 2: {pvid: true}}", "vlans: a second `pvid`"),
+    ("vlan-filtering: true, vlans: {1: {vni: 5}}", "unknown key `vni`"),
+    ("vlans: [10]", "bridge b: `vlans` do nothing as long as bridge b does not look at VLANs"),
+    ("ports: {p: {vlans: [10]}}", "link p: `vlans` do nothing as long as bridge b does not look at VLANs"),
+    (
+      "vlan-filtering: true, ports: {p: {vlans: {10: {vni: 5}}}}",
+      "port p: `vni` of a VLAN needs `vlan-tunnel: true` at the port"
+    ),
+    (
+      "vlan-filtering: true, ports: {p: {vlan-tunnel: true, vlans: {10-12: {vni: 5-6}}}}",
+      "vni: 2 VNIs for 3 VLANs: each VLAN has one, in the same order"
+    ),
+    (
+      "vlan-filtering: true, ports: {p: {vlan-tunnel: true, vlans: {10: {vni: 5}, 11: {vni: 5}}}}",
+      "port p: VLAN 11 has the VNI 5 of VLAN 10: each has its own"
+    ),
+    (
+      "vlan-filtering: true, ports: {p: {}}, fdb: {02:00:00:00:00:01: {port: p}}",
+      "bridge b: the entry of 02:00:00:00:00:01 needs its `vlan`"
+    ),
+    (
+      "ports: {p: {}}, fdb: {02:00:00:00:00:01: {port: p, vlan: 5}}",
+      "bridge b: `vlan` of 02:00:00:00:00:01 means nothing"
+    ),
+  ]) func aFaultIsNamed(_ text: String, _ expected: String) {
+    let found = faults("bridges: {b: {\(text)}}")
+    #expect(found.contains { $0.contains(expected) }, "\(found)")
   }
 }

@@ -43,4 +43,49 @@ import Testing
       }
     }
   }
+
+  /// VLAN 10 of a port of one host is VNI 10010 on the underlay and a plain network at the other end; what has no
+  /// VLAN, or another one, does not get there.
+  @Test(.needs(.vlanFiltering, .dot1q)) func aVLANReachesARemoteVNI() throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      try a.namespace.apply(
+        """
+        weft: 1
+        vxlans:
+          vxall: {external: true, local: \(a.v4)}
+        bridges:
+          br0:
+            vlan-filtering: true
+            default-pvid: 0
+            multicast-snooping: false
+            ports:
+              vxall: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}, 20: {vni: 10020}}}
+              tap0: {vlans: [10, 20]}
+        """)
+      try a.namespace.bridge(
+        "fdb append 00:00:00:00:00:00 dev vxall dst \(b.v4) src_vni 10010 self permanent")
+      try b.namespace.apply(
+        """
+        weft: 1
+        vxlans:
+          vx10: {vni: 10010, local: \(b.v4), flood: [\(a.v4)]}
+        bridges:
+          br10: {multicast-snooping: false, ports: {vx10: {}, tap0: {}}}
+        """)
+      try a.tenant.batch([
+        "addr flush dev eth0", "link add link eth0 name eth0.10 type vlan id 10", "link set eth0.10 up",
+        "addr add \(a.tenantIP)/24 dev eth0.10",
+      ])
+      let capture = try lab.captureLeaving(a)
+      let ping = try a.tenant.ping(b.tenantIP, count: 3)
+      #expect(ping.isComplete, "\(ping.output)")
+      let frames = try lab.settled(capture, leaving: a)
+      #expect(frames.contains { $0.vxlan?.vni == 10010 && $0.vxlan?.inner.echoRequest != nil })
+      #expect(!frames.contains { ($0.vxlan?.vni ?? 10010) != 10010 })
+      // Without a tag, and with that of the other VLAN.
+      try a.tenant.batch(["addr flush dev eth0.10", "addr add \(a.tenantIP)/24 dev eth0"])
+      #expect(try a.tenant.ping(b.tenantIP, timeout: 0.5).received == 0)
+    }
+  }
 }

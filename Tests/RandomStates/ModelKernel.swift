@@ -70,6 +70,10 @@ public struct ModelKernel {
           BridgeFDBEntry(mac: $0.mac, port: $0.port, marks: $0.marks, origin: .unmarked)
         }
       }
+    case .entry(.vlan(let change)):
+      self.change(name) { link in
+        for element in change.elements { Self.put(element, &link.vlans) { $0 } }
+      }
     case .entry(.neighbour(let change)):
       self.change(name) { link in
         Self.put(change, &link.neighbours) {

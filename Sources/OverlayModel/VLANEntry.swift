@@ -1,0 +1,134 @@
+/// A VLAN that a bridge takes part in, or that one of its ports carries (IEEE 802.1Q).
+public struct VLANEntry: TableEntry {
+  public static var table: WritableKeyPath<EntryTables, [VLANEntry]?> & Sendable { \.vlans }
+  public static let tableName = "vlans"
+  public static func tableChange(_ change: EntryChange<VLANEntry>) -> TableChange { .vlan(change) }
+
+  /// 1 to 4094.
+  public let id: UInt16
+  /// How many VLANs from `id` on: 1 but in plans.
+  public let count: UInt16
+  /// Frames without a tag belong to it.
+  public let isPVID: Bool
+  /// Its frames leave without a tag.
+  public let isUntagged: Bool
+  /// The VNI that its frames have in a tunnel; 0 is none. That of the first of several.
+  public let vni: UInt32
+  public let origin: EntryOrigin
+  public let source: SourcePosition
+
+  public init(
+    id: UInt16, count: UInt16 = 1, isPVID: Bool = false, isUntagged: Bool = false, vni: UInt32 = 0,
+    origin: EntryOrigin = .weft, source: SourcePosition = .none
+  ) {
+    self.id = id
+    self.count = count
+    self.isPVID = isPVID
+    self.isUntagged = isUntagged
+    self.vni = vni
+    self.origin = origin
+    self.source = source
+  }
+
+  /// The VLANs that there can be.
+  public static let ids: ClosedRange<UInt32> = 1...4094
+
+  public var last: UInt16 { id + count - 1 }
+  public var lastVNI: UInt32 { vni == 0 ? 0 : vni &+ UInt32(count) &- 1 }
+
+  public static func precedes(_ a: Self, _ b: Self) -> Bool { a.id < b.id }
+  public func hasSameIdentity(as other: Self) -> Bool { id == other.id }
+  public func hasSameContent(as other: Self) -> Bool { hasSameFlags(as: other) && vni == other.vni }
+  public func isIdentical(to other: Self) -> Bool { self == other }
+  public func hasSameFlags(as other: Self) -> Bool {
+    (isPVID, isUntagged) == (other.isPVID, other.isUntagged)
+  }
+
+  public var elements: [VLANEntry] {
+    (0..<count).map {
+      VLANEntry(
+        id: id + $0, isPVID: isPVID, isUntagged: isUntagged, vni: vni == 0 ? 0 : vni &+ UInt32($0),
+        origin: origin,
+        source: source)
+    }
+  }
+
+  /// Without the VNI.
+  public var unmapped: VLANEntry {
+    VLANEntry(id: id, count: count, isPVID: isPVID, isUntagged: isUntagged, origin: origin, source: source)
+  }
+
+  /// With the entry that follows it, if the kernel takes both as a range.
+  func joined(_ next: VLANEntry) -> VLANEntry? {
+    guard next.id == last + 1, hasSameFlags(as: next), !isPVID, (vni == 0) == (next.vni == 0),
+      vni == 0 || next.vni == lastVNI &+ 1
+    else { return nil }
+    return VLANEntry(
+      id: id, count: count + next.count, isUntagged: isUntagged, vni: vni, origin: origin, source: source)
+  }
+
+  public var object: String { "vlan" }
+  public var key: String { count == 1 ? "\(id)" : "\(id)-\(last)" }
+  public var fields: [(String, EntryField)] {
+    var fields: [(String, EntryField)] = []
+    if isPVID { fields.append(("pvid", .flag(true))) }
+    if isUntagged { fields.append(("untagged", .flag(true))) }
+    if vni != 0 { fields.append(("vni", count == 1 ? .number(Int(vni)) : .text("\(vni)-\(lastVNI)"))) }
+    return fields
+  }
+}
+
+extension EntryChange where Entry == VLANEntry {
+  /// Changes of VLANs that follow each other as one, as the kernel takes them.
+  public static func joined(_ changes: [EntryChange]) -> [EntryChange] {
+    var result: [EntryChange] = []
+    for change in changes {
+      if let last = result.last, let both = last.joined(change) {
+        result[result.count - 1] = both
+      } else {
+        result.append(change)
+      }
+    }
+    return result
+  }
+
+  private func joined(_ next: EntryChange) -> EntryChange? {
+    switch (self, next) {
+    case (.create(let a), .create(let b)): a.joined(b).map { .create($0) }
+    case (.delete(let a), .delete(let b)): a.joined(b).map { .delete($0) }
+    case (.replace(let a, let b), .replace(let c, let d)):
+      a.joined(c).flatMap { old in b.joined(d).map { .replace(old: old, new: $0) } }
+    default: nil
+    }
+  }
+}
+
+extension [VLANEntry] {
+  /// Those that follow each other as one.
+  public var joined: [VLANEntry] {
+    EntryChange.joined(map { EntryChange.create($0) }).map(\.entry)
+  }
+
+  /// What a bridge and its ports have from the beginning: its default VLAN.
+  public static func initial(defaultPVID: UInt32) -> [VLANEntry] {
+    defaultPVID == 0
+      ? []
+      : [
+        VLANEntry(
+          id: UInt16(truncatingIfNeeded: defaultPVID), isPVID: true, isUntagged: true, origin: .unmarked)
+      ]
+  }
+
+  /// What the kernel makes of them when the bridge's default VLAN changes (__br_vlan_set_default_pvid in the
+  /// kernel's net/bridge/br_vlan.c): it moves where the old one was untouched, and the new one is not taken.
+  public func changingDefault(from old: UInt32, to new: UInt32) -> [VLANEntry] {
+    let standsForDefault = contains { UInt32($0.id) == old && $0.isPVID && $0.isUntagged }
+    guard old == 0 || standsForDefault, !contains(where: { UInt32($0.id) == new }) else { return self }
+    let rest = filter { UInt32($0.id) != old }.map { entry in
+      VLANEntry(
+        id: entry.id, isPVID: entry.isPVID && new == 0, isUntagged: entry.isUntagged, vni: entry.vni,
+        origin: entry.origin, source: entry.source)
+    }
+    return (rest + Self.initial(defaultPVID: new)).sorted(by: VLANEntry.precedes)
+  }
+}
