@@ -261,13 +261,21 @@ public struct DocumentCompiler {
           specific.position(of: .vni),
           "vxlan \(name): an `external` device has no `vni` of its own: leave out one of the two")
       }
-      if let entry = link.fdb?.first {
+      if let entry = link.fdb?.first(where: { $0.sourceVNI == 0 }) {
         fault(
           entry.source,
-          "vxlan \(name): an `external` device has entries for each VNI, not for the device: leave out `fdb` and `flood`"
+          "vxlan \(name): an `external` device has entries for each VNI, not for the device: put `fdb` and `flood` under `vnis`"
         )
       }
+      if let entry = link.vnis?.first(where: { !$0.group.isUnspecified }) {
+        checkGroup(of: entry, link, specific)
+      }
     } else {
+      if let entry = link.vnis?.first, !isUnclear(link, .external) {
+        fault(
+          entry.source,
+          "vxlan \(name): `vnis` are for an `external` device: give it `external: true` and no `vni`")
+      }
       if specific[.vni] == nil, !isUnclear(link, .vni, .external) {
         fault(link.source, "vxlan \(name): `vni` is missing, the network's number from 1 to 16777215")
       }
@@ -286,7 +294,24 @@ public struct DocumentCompiler {
         entry.source, "a static entry is here")
     }
     normalise(link, specific)
+    // Without a filter there is no table of VNIs: all of them are taken.
+    if !specific.isTrue(.vniFilter) { state.links[name]?.vnis = nil }
     checkMTU(link)
+  }
+
+  private mutating func checkGroup(of entry: VNIEntry, _ link: LinkState, _ specific: AttributeSet) {
+    if !specific.isTrue(.vniFilter), !isUnclear(link, .vniFilter) {
+      fault(entry.source, "vxlan \(link.name): the `group` of a VNI needs `vni-filter: true` at the device")
+    }
+    if specific[.device] == nil, !isUnclear(link, .device) {
+      fault(entry.source, "vxlan \(link.name): a multicast `group` needs `device`, the underlay device")
+    }
+    if entry.group.family != link.underlayFamily, !isFamilyUnclear(link) {
+      fault(
+        entry.source,
+        "vxlan \(link.name): \(entry.group) is an \(entry.group.family.name) address, but the device is \(link.underlayFamily.name) by its own"
+      )
+    }
   }
 
   private mutating func checkUnderlay(_ link: LinkState, _ specific: AttributeSet) {
@@ -345,10 +370,13 @@ public struct DocumentCompiler {
     let complete = specific.withDefaults()
     let vni = complete.number(.vni) ?? 0
     let port = UInt16(truncatingIfNeeded: complete.number(.port) ?? 0)
-    guard entries.contains(where: { ($0.vni == vni && vni != 0) || $0.port == port }) else { return }
+    guard
+      entries.contains(where: { ($0.vni != 0 && [vni, $0.sourceVNI].contains($0.vni)) || $0.port == port })
+    else { return }
     let normal = entries.map { entry in
       FDBEntry(
-        mac: entry.mac, vtep: entry.vtep, vni: entry.vni == vni ? 0 : entry.vni,
+        mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep,
+        vni: entry.vni == (entry.sourceVNI == 0 ? vni : entry.sourceVNI) ? 0 : entry.vni,
         port: entry.port == port ? 0 : entry.port, via: entry.via, origin: entry.origin, source: entry.source)
     }.sorted(by: FDBEntry.precedes)
     for (first, second) in zip(normal, normal.dropFirst()) where first.hasSameIdentity(as: second) {
@@ -383,6 +411,7 @@ public struct DocumentCompiler {
     }
     for (socket, links) in bySocket {
       var byVNI: [UInt32: LinkState] = [:]
+      checkFilters(of: links, socket)
       for link in links {
         if let first = links.first, first.name != link.name,
           let attribute = VxlanSocket.difference(first, link)
@@ -394,6 +423,24 @@ public struct DocumentCompiler {
         } else if let twin = byVNI.updateValue(link, forKey: link.specific?.number(.vni) ?? 0) {
           checkTwins(link, twin, socket)
         }
+      }
+    }
+  }
+
+  /// Each VNI belongs to one of the devices with a filter.
+  private mutating func checkFilters(of links: [LinkState], _ socket: VxlanSocket) {
+    var owners: [UInt32: (link: LinkState, entry: VNIEntry)] = [:]
+    for link in links {
+      for entry in link.vnis ?? [] {
+        guard let other = owners.updateValue((link, entry), forKey: entry.id), other.link.name != link.name
+        else {
+          continue
+        }
+        fault(
+          entry.source,
+          "vxlan \(link.name) has the VNI \(entry.id) of \(other.link.name) on the same UDP port \(socket.port): give it to one of them",
+          other.entry.source, "\(other.link.name) has it here")
+        break
       }
     }
   }

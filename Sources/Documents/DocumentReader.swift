@@ -116,7 +116,7 @@ struct DocumentReader {
   private static let portKeys = AttributeTable.bridgePort.keys + ["optional", "vlans"]
   /// Keys of a kind that are no attributes of its table.
   private static let ownSections: [LinkKind: [String]] = [
-    .vxlan: ["flood", "fdb"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
+    .vxlan: ["flood", "fdb", "vnis"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
   ]
 
   private static func keys(of kind: LinkKind?) -> [String] {
@@ -132,6 +132,7 @@ struct DocumentReader {
       switch (kind, key) {
       case (.vxlan, "flood"): link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
       case (.vxlan, "fdb"): link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
+      case (.vxlan, "vnis"): try reader.readVNIs(cursor, &link)
       case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
       case (.bridge, "vlans"): link.vlans = try reader.readVLANs(cursor, isPort: false)
       case (.bridge, "fdb"): link.bridgeFDB = try reader.readBridgeFDB(cursor, of: link.name)
@@ -370,6 +371,57 @@ struct DocumentReader {
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
     return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  /// So many VNIs one device can have in a document: far above what Linux carries.
+  private static let vniLimit = 1_000_000
+
+  private mutating func readVNIs(_ cursor: YAMLCursor, _ link: inout LinkState) throws(Diagnostic) {
+    try checkNotNull(cursor, "vnis", "{} for none")
+    try expect(.mapping, cursor, "vnis", "a mapping of VNIs and ranges")
+    var vnis: [VNIEntry] = []
+    var fdb: [FDBEntry] = []
+    var undescribed: Set<UInt32> = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let span = try ValueParser.span(key, "vnis", 1...VNIEntry.largestID)
+      guard vnis.count + span.count <= Self.vniLimit else {
+        throw Diagnostic(position: position, message: "vnis: more than \(Self.vniLimit) VNIs of one device")
+      }
+      var group = IPAddress.unspecified
+      var entries: [FDBEntry]?
+      if try !reader.skipsNull(cursor) {
+        try reader.readObject(cursor, keys: ["flood", "fdb", "group"]) { reader, key, _ throws(Diagnostic) in
+          switch key {
+          case "flood": entries = (entries ?? []) + (try reader.readFlood(cursor))
+          case "fdb": entries = (entries ?? []) + (try reader.readFDB(cursor))
+          default:
+            let scalar = try reader.readScalar(cursor, key)
+            group = try ValueParser.address(scalar, key)
+            guard group.isMulticast else {
+              throw Diagnostic(
+                position: scalar.position,
+                message: "group: \(group) is not a multicast address: VTEPs go under `flood`")
+            }
+          }
+        }
+      }
+      vnis += span.map { VNIEntry(id: $0, group: group, source: position) }
+      guard let entries else {
+        undescribed.formUnion(span)
+        return
+      }
+      for id in span {
+        fdb += entries.map {
+          FDBEntry(
+            mac: $0.mac, sourceVNI: id, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via,
+            source: $0.source)
+        }
+      }
+    }
+    link.vnis = try unique(vnis, merged: []) { "vnis: \($0.id) is given twice" }
+    link.fdb = (link.fdb ?? []) + fdb
+    link.undescribedVNIs = undescribed
   }
 
   /// A list of VLANs and ranges, or a mapping from them to what they are here.
@@ -642,7 +694,7 @@ extension DocumentReader {
       throw Diagnostic(
         position: scalar.position,
         message:
-          "\(key): expected \(key == "fdb" || key == "neighbours" ? "a mapping" : key == "vlans" ? "a list or a mapping" : "a list"), not \(ValueParser.shown(scalar))"
+          "\(key): expected \(["fdb", "neighbours", "vnis"].contains(key) ? "a mapping" : key == "vlans" ? "a list or a mapping" : "a list"), not \(ValueParser.shown(scalar))"
       )
     }
     throw Diagnostic(

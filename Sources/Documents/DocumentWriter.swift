@@ -99,22 +99,52 @@ public struct DocumentWriter {
 
   private mutating func writeFDB(_ link: LinkState) {
     let entries = (link.fdb ?? []).filter { $0.origin == .unmarked }
-    let flood = entries.filter { $0.mac == .zero }
-    if !flood.isEmpty {
-      line(2, "flood:")
-      for entry in flood { line(3, "- \(destination(entry))") }
-    }
-    let rest = entries.filter { $0.mac != .zero }
-    if !rest.isEmpty {
-      line(2, "fdb:")
-      for (index, entry) in rest.enumerated() {
-        guard entry.mac.isMulticast else {
-          line(3, "\(entry.mac): \(destination(entry))")
+    guard link.specific?.isTrue(.external) == true else { return writeFDB(entries, 2) }
+    let byVNI = Dictionary(grouping: entries, by: \.sourceVNI)
+    // Without a filter the VNIs are those that have entries.
+    let vnis = link.vnis ?? byVNI.keys.sorted().map { VNIEntry(id: $0) }
+    guard !vnis.isEmpty else { return }
+    line(2, "vnis:")
+    for entry in vnis.joined {
+      var plain: [VNIEntry] = []
+      func flush(_ writer: inout DocumentWriter) {
+        for entry in plain.joined { writer.line(3, "\(entry.key): {\(Self.fieldText(entry))}") }
+        plain = []
+      }
+      for entry in entry.elements {
+        guard let own = byVNI[entry.id] else {
+          plain.append(entry)
           continue
         }
-        if index == 0 || rest[index - 1].mac != entry.mac { line(3, "\(entry.mac):") }
-        line(4, "- \(destination(entry))")
+        flush(&self)
+        line(3, "\(entry.id):")
+        if !entry.group.isUnspecified { line(4, "group: \(quotedAddress(entry.group.description))") }
+        writeFDB(own, 4)
       }
+      flush(&self)
+    }
+  }
+
+  private static func fieldText(_ entry: VNIEntry) -> String {
+    entry.group.isUnspecified ? "" : "group: \"\(entry.group)\""
+  }
+
+  private mutating func writeFDB(_ entries: [FDBEntry], _ indentation: Int) {
+    let flood = entries.filter { $0.mac == .zero }
+    if !flood.isEmpty {
+      line(indentation, "flood:")
+      for entry in flood { line(indentation + 1, "- \(destination(entry))") }
+    }
+    let rest = entries.filter { $0.mac != .zero }
+    guard !rest.isEmpty else { return }
+    line(indentation, "fdb:")
+    for (index, entry) in rest.enumerated() {
+      guard entry.mac.isMulticast else {
+        line(indentation + 1, "\(entry.mac): \(destination(entry))")
+        continue
+      }
+      if index == 0 || rest[index - 1].mac != entry.mac { line(indentation + 1, "\(entry.mac):") }
+      line(indentation + 2, "- \(destination(entry))")
     }
   }
 

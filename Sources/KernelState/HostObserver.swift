@@ -29,6 +29,12 @@ public struct HostObserver {
   public func observe(_ scope: ObservationScope) throws(NetlinkError) -> HostState {
     let links = try LinkObserver.observe(socket)
     var byIndex = Dictionary(links.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    if links.contains(where: { $0.specific?.isTrue(.vniFilter) == true }) {
+      let vnis = try VNIObserver.observe(socket)
+      for (index, link) in byIndex where link.specific?.isTrue(.vniFilter) == true {
+        byIndex[index]?.vnis = vnis[index] ?? []
+      }
+    }
     try readFDB(scope, &byIndex)
     let neighbours = try NeighbourObserver.observe(socket)
     let addresses = try AddressObserver.observe(socket)
@@ -63,6 +69,9 @@ public struct HostObserver {
     for message in messages { links.read(message) }
     var byIndex = Dictionary(
       links.resolved().map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    var vnis: [Int32: [VNIEntry]] = [:]
+    for message in messages { VNIObserver.read(message, into: &vnis) }
+    for index in byIndex.keys { byIndex[index]?.vnis = vnis[index]?.sortedByIdentity }
     var fdb = FDBObserver(links: byIndex)
     var neighbours: [Int32: [Neighbour]] = [:]
     var addresses: [Int32: [InterfaceAddress]] = [:]

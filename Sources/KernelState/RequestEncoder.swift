@@ -137,6 +137,7 @@ public struct RequestEncoder {
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
       put(entry, of: link, into: batch, tag: tag)
     case .bridgeFDB(.delete(let entry)): delete(entry, of: link, into: batch, tag: tag)
+    case .vni(let change): encode(change, on: link, into: batch, tag: tag)
     case .vlan(let change): encode(change, on: link, into: batch, tag: tag)
     case .neighbour(.replace(let old, let entry))
     where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
@@ -176,9 +177,44 @@ public struct RequestEncoder {
     writer.put(header: header)
     entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
     entry.vtep.withBytes { writer.put(NDA_DST, bytes: $0) }
+    if entry.sourceVNI != 0 { writer.put(NDA_SRC_VNI, entry.sourceVNI) }
     if entry.vni != 0 { writer.put(NDA_VNI, entry.vni) }
     if entry.port != 0 { writer.put(NDA_PORT, entry.port.bigEndian) }
     if !entry.via.isNone { writer.put(NDA_IFINDEX, index(of: entry.via)) }
+  }
+
+  // MARK: VNIs
+
+  private func encode(
+    _ change: EntryChange<VNIEntry>, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    switch change {
+    case .create(let entry): vni(Int32(RTM_NEWTUNNEL), entry, on: link, into: batch, tag: tag)
+    case .delete(let entry): vni(Int32(RTM_DELTUNNEL), entry, on: link, into: batch, tag: tag)
+    case .replace(let old, let new):
+      // Told of a new group the kernel adds it to the network's flood list and leaves the old one in it, and told
+      // of none it fails where it has left the group for another VNI's sake.
+      if !old.group.isUnspecified { vni(Int32(RTM_DELTUNNEL), old, on: link, into: batch, tag: tag) }
+      vni(Int32(RTM_NEWTUNNEL), new, on: link, into: batch, tag: tag)
+    }
+  }
+
+  private func vni(
+    _ type: Int32, _ entry: VNIEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    batch.append(type: Int(type), flags: 0, tag: tag) { writer in
+      var header = tunnel_msg()
+      header.family = UInt8(PF_BRIDGE)
+      header.ifindex = UInt32(bitPattern: index(of: link))
+      writer.put(header: header)
+      writer.nest(Int(VXLAN_VNIFILTER_ENTRY)) { writer in
+        writer.put(Int(VXLAN_VNIFILTER_ENTRY_START), entry.id)
+        writer.put(Int(VXLAN_VNIFILTER_ENTRY_END), entry.last)
+        guard type == Int32(RTM_NEWTUNNEL), !entry.group.isUnspecified else { return }
+        let number = entry.group.family == .v4 ? VXLAN_VNIFILTER_ENTRY_GROUP : VXLAN_VNIFILTER_ENTRY_GROUP6
+        entry.group.withBytes { writer.put(Int(number), bytes: $0) }
+      }
+    }
   }
 
   // MARK: Entries of a bridge

@@ -7,9 +7,17 @@ struct FDBObserver {
   private(set) var vxlan: [Int32: [FDBEntry]] = [:]
   private(set) var bridge: [Int32: [BridgeFDBEntry]] = [:]
   private let links: [Int32: LinkState]
+  /// The multicast groups of VNIs.
+  private let groups: [Int32: [UInt32: IPAddress]]
 
   /// - Parameter links: those whose entries are wanted; entries of others are passed over.
-  init(links: [Int32: LinkState]) { self.links = links }
+  init(links: [Int32: LinkState]) {
+    self.links = links
+    groups = links.compactMapValues { link in
+      let groups = (link.vnis ?? []).filter { !$0.group.isUnspecified }.map { ($0.id, $0.group) }
+      return groups.isEmpty ? nil : Dictionary(groups, uniquingKeysWith: { first, _ in first })
+    }
+  }
 
   /// Which entries one dump brings.
   enum Filter {
@@ -44,6 +52,7 @@ struct FDBObserver {
     var mac: MACAddress?
     var vtep: IPAddress?
     var vni: UInt32 = 0
+    var sourceVNI: UInt32 = 0
     var port: UInt16 = 0
     var via: Int32 = 0
     var master: Int32?
@@ -53,6 +62,7 @@ struct FDBObserver {
       case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
       case NDA_DST: vtep = IPAddress(bytes: attribute.payload)
       case NDA_VNI: vni = attribute.u32 ?? 0
+      case NDA_SRC_VNI: sourceVNI = attribute.u32 ?? 0
       case NDA_PORT: port = attribute.u16.map { UInt16(bigEndian: $0) } ?? 0
       case NDA_IFINDEX: via = attribute.u32.map { Int32(bitPattern: $0) } ?? 0
       case NDA_VLAN: vlan = attribute.u16 ?? 0
@@ -72,14 +82,19 @@ struct FDBObserver {
       // The device's own default destination is the kernel's, whatever state the list has that it
       // is in: an append rewrites the state of the whole list. It goes by the underlay device, but a
       // document that lists the same VTEP means this one.
+      let goesByDefault =
+        mac == .zero && port == 0 && (viaName.isNone ? nil : viaName) == device.specific?.link(.device)
       let isDefault =
-        mac == .zero && vtep == device.defaultDestination && vni == 0 && port == 0
-        && (viaName.isNone ? nil : viaName) == device.specific?.link(.device)
+        goesByDefault
+        && (sourceVNI == 0
+          ? vni == 0 && vtep == device.defaultDestination
+          : vni == sourceVNI && groups[header.ndm_ifindex]?[sourceVNI] == vtep)
       let origin: EntryOrigin =
         isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
       vxlan[header.ndm_ifindex, default: []].append(
         FDBEntry(
-          mac: mac, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName, marks: marks,
+          mac: mac, sourceVNI: sourceVNI, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName,
+          marks: marks,
           origin: origin))
     } else if let master, let bridge = links[master] {
       // A bridge that does not look at VLANs keeps an entry for each VLAN of the port beside the one that counts;
@@ -296,5 +311,38 @@ enum VLANObserver {
         id: vid, isPVID: flags & UInt16(BRIDGE_VLAN_INFO_PVID) != 0,
         isUntagged: flags & UInt16(BRIDGE_VLAN_INFO_UNTAGGED) != 0, vni: vnis[vid] ?? 0, origin: .unmarked)
     }.sorted(by: VLANEntry.precedes)
+  }
+}
+
+/// Reads the VNIs that VXLAN devices with a filter take.
+enum VNIObserver {
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [VNIEntry]] {
+    var entries: [Int32: [VNIEntry]] = [:]
+    try socket.dump(
+      type: Int(RTM_GETTUNNEL),
+      build: { writer in
+        var header = tunnel_msg()
+        header.family = UInt8(PF_BRIDGE)
+        writer.put(header: header)
+      },
+      restart: { entries = [:] }, read: { read($0, into: &entries) })
+    return entries.mapValues { $0.sorted(by: VNIEntry.precedes) }
+  }
+
+  static func read(_ message: NetlinkMessage, into entries: inout [Int32: [VNIEntry]]) {
+    guard message.type == UInt16(RTM_NEWTUNNEL), let header = message.header(tunnel_msg.self) else { return }
+    for attribute in message.attributes(after: tunnel_msg.self)
+    where Int(attribute.type) == Int(VXLAN_VNIFILTER_ENTRY) {
+      let fields = attribute.nested
+      guard let first = fields.first(Int(VXLAN_VNIFILTER_ENTRY_START))?.u32 else { continue }
+      let last = fields.first(Int(VXLAN_VNIFILTER_ENTRY_END))?.u32 ?? first
+      let group =
+        fields.first(Int(VXLAN_VNIFILTER_ENTRY_GROUP)) ?? fields.first(Int(VXLAN_VNIFILTER_ENTRY_GROUP6))
+      let address = group.flatMap { IPAddress(bytes: $0.payload) } ?? .unspecified
+      guard first <= last, last <= VNIEntry.largestID else { continue }
+      entries[Int32(bitPattern: header.ifindex), default: []] += (first...last).map {
+        VNIEntry(id: $0, group: address, origin: .unmarked)
+      }
+    }
   }
 }

@@ -52,12 +52,16 @@ extension KeyedDecodingContainer {
 }
 
 extension FDBEntry: Codable {
-  private enum Key: String, CodingKey { case mac, vtep, vni, port, via, marks }
+  private enum Key: String, CodingKey {
+    case mac, vtep, vni, port, via, marks
+    case sourceVNI = "src-vni"
+  }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(mac.description, forKey: .mac)
     try container.encode(vtep.description, forKey: .vtep)
+    if sourceVNI != 0 { try container.encode(sourceVNI, forKey: .sourceVNI) }
     if vni != 0 { try container.encode(vni, forKey: .vni) }
     if port != 0 { try container.encode(port, forKey: .port) }
     if !via.isNone { try container.encode(via, forKey: .via) }
@@ -67,7 +71,9 @@ extension FDBEntry: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     self.init(
-      mac: try container.parse(.mac) { MACAddress($0) }, vtep: try container.parse(.vtep) { IPAddress($0) },
+      mac: try container.parse(.mac) { MACAddress($0) },
+      sourceVNI: try container.decodeIfPresent(UInt32.self, forKey: .sourceVNI) ?? 0,
+      vtep: try container.parse(.vtep) { IPAddress($0) },
       vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
       port: try container.decodeIfPresent(UInt16.self, forKey: .port) ?? 0,
       via: try container.decodeIfPresent(InterfaceName.self, forKey: .via) ?? .none,
@@ -157,5 +163,21 @@ extension VLANEntry {
       id: id, isPVID: try container.decodeIfPresent(Bool.self, forKey: .pvid) ?? false,
       isUntagged: try container.decodeIfPresent(Bool.self, forKey: .untagged) ?? false,
       vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0, origin: .unmarked)
+  }
+}
+
+extension VNIEntry {
+  private enum Key: String, CodingKey { case id, group }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(id, forKey: .id)
+    if !group.isUnspecified { try container.encode(group.description, forKey: .group) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let group = try container.contains(.group) ? container.parse(.group) { IPAddress($0) } : .unspecified
+    self.init(id: try container.decode(UInt32.self, forKey: .id), group: group, origin: .unmarked)
   }
 }

@@ -5,6 +5,8 @@
 public struct EntryTables: Sendable, Equatable {
   /// Of a VXLAN device.
   public var fdb: [FDBEntry]?
+  /// Of a VXLAN device with a VNI filter.
+  public var vnis: [VNIEntry]?
   /// Of a bridge.
   public var bridgeFDB: [BridgeFDBEntry]?
   /// Of a bridge, or of a port of one.
@@ -70,6 +72,7 @@ public struct EntryTables: Sendable, Equatable {
   public static func visit<Visitor: TableVisitor>(_ visitor: inout Visitor) throws(Visitor.Failure) {
     // An entry of a bridge needs its VLAN.
     try visitor.visit(VLANEntry.self)
+    try visitor.visit(VNIEntry.self)
     try visitor.visit(FDBEntry.self)
     try visitor.visit(BridgeFDBEntry.self)
     try visitor.visit(InterfaceAddress.self)
@@ -99,6 +102,29 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
     }
   }
 
+  /// Changes of entries that follow each other as one, where the kernel takes them so.
+  public static func joined(_ changes: [EntryChange]) -> [EntryChange] {
+    var result: [EntryChange] = []
+    for change in changes {
+      if let last = result.last, let both = last.joined(change) {
+        result[result.count - 1] = both
+      } else {
+        result.append(change)
+      }
+    }
+    return result
+  }
+
+  private func joined(_ next: EntryChange) -> EntryChange? {
+    switch (self, next) {
+    case (.create(let a), .create(let b)): a.joined(b).map { .create($0) }
+    case (.delete(let a), .delete(let b)): a.joined(b).map { .delete($0) }
+    case (.replace(let a, let b), .replace(let c, let d)):
+      a.joined(c).flatMap { old in b.joined(d).map { .replace(old: old, new: $0) } }
+    default: nil
+    }
+  }
+
   /// The same for entries one by one, where these stand for several.
   public var elements: [EntryChange] {
     switch self {
@@ -114,6 +140,7 @@ public enum TableChange: Sendable {
   case fdb(EntryChange<FDBEntry>)
   case bridgeFDB(EntryChange<BridgeFDBEntry>)
   case vlan(EntryChange<VLANEntry>)
+  case vni(EntryChange<VNIEntry>)
   case address(EntryChange<InterfaceAddress>)
   case neighbour(EntryChange<Neighbour>)
 
@@ -122,6 +149,7 @@ public enum TableChange: Sendable {
     case .fdb(let change): visitor.visit(change)
     case .bridgeFDB(let change): visitor.visit(change)
     case .vlan(let change): visitor.visit(change)
+    case .vni(let change): visitor.visit(change)
     case .address(let change): visitor.visit(change)
     case .neighbour(let change): visitor.visit(change)
     }
@@ -159,5 +187,21 @@ extension EntryField {
     case .number(let number): String(number)
     case .flag(let flag): flag ? "true" : "false"
     }
+  }
+}
+
+extension Array where Element: TableEntry {
+  /// Those that follow each other as one.
+  public var joined: [Element] { EntryChange.joined(map { .create($0) }).map(\.entry) }
+}
+
+extension Array where Element: TableEntry {
+  /// Each entry once, the first of those with one identity.
+  public var sortedByIdentity: [Element] {
+    var result: [Element] = []
+    for entry in sorted(by: Element.precedes) where result.last?.hasSameIdentity(as: entry) != true {
+      result.append(entry)
+    }
+    return result
   }
 }

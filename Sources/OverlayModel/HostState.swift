@@ -99,6 +99,8 @@ public struct LinkState: Sendable, Equatable {
     set { tables[keyPath: member] = newValue }
   }
 
+  /// Desired: the VNIs of an `external` device whose entries no document describes.
+  public var undescribedVNIs: Set<UInt32> = []
   /// Observed: the link that this one is made on, and goes with: a macvlan's, or an 802.1Q link's (IFLA_LINK).
   public var lower: InterfaceName?
   /// Observed: the link group (IFLA_GROUP).

@@ -77,10 +77,13 @@ public protocol TableEntry: Sendable, BitwiseCopyable, Equatable, Codable {
 
   /// In a table there is one entry for each identity; in a plan one may stand for several that follow each other.
   var elements: [Self] { get }
+  /// With the entry that follows it, if the kernel takes both as a range.
+  func joined(_ next: Self) -> Self?
 }
 
 extension TableEntry {
   public var elements: [Self] { [self] }
+  public func joined(_ next: Self) -> Self? { nil }
 
   /// Who wrote it and where it was read do not count.
   public static func == (a: Self, b: Self) -> Bool { a.hasSameIdentity(as: b) && a.hasSameContent(as: b) }
@@ -97,8 +100,10 @@ public struct FDBEntry: TableEntry {
   public static func tableChange(_ change: EntryChange<FDBEntry>) -> TableChange { .fdb(change) }
 
   public let mac: MACAddress
+  /// The network that the entry is for, on an `external` device; 0 on others.
+  public let sourceVNI: UInt32
   public let vtep: IPAddress
-  /// The VNI to send with; 0 is the device's own.
+  /// The VNI to send with; 0 is the device's own, or the entry's network.
   public let vni: UInt32
   /// The UDP port to send to; 0 is the device's own.
   public let port: UInt16
@@ -109,10 +114,12 @@ public struct FDBEntry: TableEntry {
   public let source: SourcePosition
 
   public init(
-    mac: MACAddress, vtep: IPAddress, vni: UInt32 = 0, port: UInt16 = 0, via: InterfaceName = .none,
+    mac: MACAddress, sourceVNI: UInt32 = 0, vtep: IPAddress, vni: UInt32 = 0, port: UInt16 = 0,
+    via: InterfaceName = .none,
     marks: EntryMarks = .permanent, origin: EntryOrigin = .weft, source: SourcePosition = .none
   ) {
     self.mac = mac
+    self.sourceVNI = sourceVNI
     self.vtep = vtep
     self.vni = vni
     self.port = port
@@ -123,13 +130,15 @@ public struct FDBEntry: TableEntry {
   }
 
   public static func precedes(_ a: Self, _ b: Self) -> Bool {
+    if a.sourceVNI != b.sourceVNI { return a.sourceVNI < b.sourceVNI }
     if a.mac != b.mac { return a.mac < b.mac }
     guard a.mac.holdsDestinationList else { return false }
     return (a.vtep, a.vni, a.port, a.via) < (b.vtep, b.vni, b.port, b.via)
   }
 
   public func hasSameIdentity(as other: Self) -> Bool {
-    mac == other.mac && (!mac.holdsDestinationList || hasSameDestination(as: other))
+    mac == other.mac && sourceVNI == other.sourceVNI
+      && (!mac.holdsDestinationList || hasSameDestination(as: other))
   }
 
   public func hasSameContent(as other: Self) -> Bool { hasSameDestination(as: other) }
@@ -294,6 +303,7 @@ extension FDBEntry {
   public var key: String { mac == .zero ? vtep.description : mac.description }
   public var fields: [(String, EntryField)] {
     var fields: [(String, EntryField)] = [("vtep", .text(vtep.description))]
+    if sourceVNI != 0 { fields.append(("src-vni", .number(Int(sourceVNI)))) }
     if vni != 0 { fields.append(("vni", .number(Int(vni)))) }
     if port != 0 { fields.append(("port", .number(Int(port)))) }
     if !via.isNone { fields.append(("via", .text(via.description))) }

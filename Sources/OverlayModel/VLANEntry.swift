@@ -59,7 +59,7 @@ public struct VLANEntry: TableEntry {
   }
 
   /// With the entry that follows it, if the kernel takes both as a range.
-  func joined(_ next: VLANEntry) -> VLANEntry? {
+  public func joined(_ next: VLANEntry) -> VLANEntry? {
     guard next.id == last + 1, hasSameFlags(as: next), !isPVID, (vni == 0) == (next.vni == 0),
       vni == 0 || next.vni == lastVNI &+ 1
     else { return nil }
@@ -78,37 +78,7 @@ public struct VLANEntry: TableEntry {
   }
 }
 
-extension EntryChange where Entry == VLANEntry {
-  /// Changes of VLANs that follow each other as one, as the kernel takes them.
-  public static func joined(_ changes: [EntryChange]) -> [EntryChange] {
-    var result: [EntryChange] = []
-    for change in changes {
-      if let last = result.last, let both = last.joined(change) {
-        result[result.count - 1] = both
-      } else {
-        result.append(change)
-      }
-    }
-    return result
-  }
-
-  private func joined(_ next: EntryChange) -> EntryChange? {
-    switch (self, next) {
-    case (.create(let a), .create(let b)): a.joined(b).map { .create($0) }
-    case (.delete(let a), .delete(let b)): a.joined(b).map { .delete($0) }
-    case (.replace(let a, let b), .replace(let c, let d)):
-      a.joined(c).flatMap { old in b.joined(d).map { .replace(old: old, new: $0) } }
-    default: nil
-    }
-  }
-}
-
 extension [VLANEntry] {
-  /// Those that follow each other as one.
-  public var joined: [VLANEntry] {
-    EntryChange.joined(map { EntryChange.create($0) }).map(\.entry)
-  }
-
   /// What a bridge and its ports have from the beginning: its default VLAN.
   public static func initial(defaultPVID: UInt32) -> [VLANEntry] {
     defaultPVID == 0

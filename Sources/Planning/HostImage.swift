@@ -243,17 +243,6 @@ extension EntryTables {
   }
 }
 
-extension Array where Element: TableEntry {
-  /// Each entry once, the first of those with one identity.
-  var sortedByIdentity: [Element] {
-    var result: [Element] = []
-    for entry in sorted(by: Element.precedes) where result.last?.hasSameIdentity(as: entry) != true {
-      result.append(entry)
-    }
-    return result
-  }
-}
-
 // MARK: Back
 
 extension HostImage {

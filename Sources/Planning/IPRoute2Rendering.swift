@@ -24,6 +24,7 @@ extension Step {
     case .entry(.fdb(let change)): [command(change)]
     case .entry(.bridgeFDB(let change)): [command(change)]
     case .entry(.vlan(let change)): commands(change)
+    case .entry(.vni(let change)): commands(change)
     case .entry(.neighbour(let change)): [command(change)]
     case .entry(.address(let change)): [command(change)]
     }
@@ -70,6 +71,7 @@ extension Step {
   private func destination(_ entry: FDBEntry) -> String {
     var text = "dst \(entry.vtep)"
     if entry.port != 0 { text += " port \(entry.port)" }
+    if entry.sourceVNI != 0 { text += " src_vni \(entry.sourceVNI)" }
     if entry.vni != 0 { text += " vni \(entry.vni)" }
     if !entry.via.isNone { text += " via \(quoted(entry.via.description))" }
     return text
@@ -82,6 +84,18 @@ extension Step {
       + (entry.vlan == 0 ? "" : " vlan \(entry.vlan)")
     if case .delete = change { return "bridge fdb del \(entry.mac) \(place)" }
     return "bridge fdb replace \(entry.mac) \(place) \(entry.marks.iproute2)"
+  }
+
+  private func commands(_ change: EntryChange<VNIEntry>) -> [String] {
+    let entry = change.entry
+    let deletion = "bridge vni delete vni \(entry.key) dev \(name)"
+    let group = entry.group.isUnspecified ? "" : " group \(entry.group)"
+    let addition = "bridge vni add vni \(entry.key) dev \(name)\(group)"
+    return switch change {
+    case .create: [addition]
+    case .delete: [deletion]
+    case .replace(let old, _): old.group.isUnspecified ? [addition] : [deletion, addition]
+    }
   }
 
   private func commands(_ change: EntryChange<VLANEntry>) -> [String] {

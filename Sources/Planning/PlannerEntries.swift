@@ -41,6 +41,8 @@ extension Planner {
     }
 
     steps += vlanSteps(link, present, phase)
+    let vnis = diff(link.vnis, present?.vnis ?? [])
+    append(EntryChange.joined(vnis.additions), old: nil)
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
@@ -51,8 +53,16 @@ extension Planner {
         wanted.source)
     }
 
+    // A VNI that goes to another device is given up before that gets it.
+    let (moving, leaving) = vnis.deletions.partitioned { isWantedElsewhere($0.entry.id, link) }
+    steps += EntryChange.joined(moving).map { Step(link, .entry(.vni($0)), phase: .clear, source: source) }
+    append(EntryChange.joined(leaving), old: nil)
+    steps += rejoining(link, vnis).map {
+      Step(link, .entry(.vni(.replace(old: $0, new: $0))), phase: phase, isShown: false, source: source)
+    }
+
     let staying =
-      present?.bridgeFDB?.filter { !leaving.contains($0.port) || putBack.contains($0.port) } ?? []
+      present?.bridgeFDB?.filter { !self.leaving.contains($0.port) || putBack.contains($0.port) } ?? []
     let bridge = diff(link.bridgeFDB, staying)
     append(bridge.additions + bridge.deletions, old: old?.bridgeFDB)
     for (wanted, theirs) in bridge.conflicts {
@@ -83,6 +93,26 @@ extension Planner {
         wanted.source)
     }
     return steps
+  }
+
+  /// With one VNI the kernel leaves its multicast group, even if others have it: one of these is to join it again.
+  private func rejoining(_ link: LinkState, _ vnis: EntryDiff<VNIEntry>) -> [VNIEntry] {
+    let left = (vnis.additions + vnis.deletions).compactMap { change in
+      switch change {
+      case .create: IPAddress?.none
+      case .delete(let old), .replace(let old, _): old.group.isUnspecified ? nil : old.group
+      }
+    }
+    guard !left.isEmpty else { return [] }
+    var groups = Set(left)
+    return (link.vnis ?? []).filter { groups.remove($0.group) != nil }
+  }
+
+  private func isWantedElsewhere(_ vni: UInt32, _ link: LinkState) -> Bool {
+    desired.links.values.contains { other in
+      other.name != link.name
+        && (other.vnis?.contains { $0.id == vni } == true || other.specific?.number(.vni) == vni)
+    }
   }
 
   // MARK: VLANs
@@ -179,14 +209,15 @@ extension Planner {
       destination == nil ? entries : entries.filter { !isDefault($0, destination) }
     }
     let observed = (present?.fdb ?? []).filter { entry in
-      if entry.origin == .kernel { return false }
+      if entry.origin == .kernel || link.undescribedVNIs.contains(entry.sourceVNI) { return false }
       return !(defaultIsReplaced && isDefault(entry, destination))
     }
     return diff(desired, observed)
   }
 
   private func isDefault(_ entry: FDBEntry, _ destination: IPAddress?) -> Bool {
-    entry.mac == .zero && entry.vtep == destination && entry.vni == 0 && entry.port == 0 && entry.via.isNone
+    entry.mac == .zero && entry.sourceVNI == 0 && entry.vtep == destination && entry.vni == 0
+      && entry.port == 0 && entry.via.isNone
   }
 }
 
@@ -201,5 +232,12 @@ private struct SortedCursor<Entry: TableEntry> {
     while index < entries.count, Entry.precedes(entries[index], entry) { index += 1 }
     guard index < entries.count, entries[index].hasSameIdentity(as: entry) else { return nil }
     return entries[index]
+  }
+}
+
+extension Array {
+  /// Those of which something is so, and the others.
+  fileprivate func partitioned(_ isFirst: (Element) -> Bool) -> ([Element], [Element]) {
+    (filter(isFirst), filter { !isFirst($0) })
   }
 }

@@ -2085,3 +2085,42 @@ private func expect(
     #expect(found.contains { $0.contains(expected) }, "\(found)")
   }
 }
+
+@Suite struct VNIFaultTests {
+  private func faults(_ text: String) -> [String] {
+    do throws(DocumentFaults) {
+      _ = try DocumentCompiler.compile([SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(text)\n".utf8))])
+      return []
+    } catch {
+      return error.diagnostics.map { "\($0.position.line):\($0.position.column): \($0.message)" }
+    }
+  }
+
+  @Test(arguments: [
+    ("vni: 5, vnis: {7: {}}", "vxlan v: `vnis` are for an `external` device"),
+    ("external: true, flood: [192.0.2.1]", "vxlan v: an `external` device has entries for each VNI"),
+    ("external: true, vnis: {7: {group: 239.1.1.1}}", "the `group` of a VNI needs `vni-filter: true`"),
+    (
+      "external: true, vni-filter: true, vnis: {7: {group: 239.1.1.1}}",
+      "a multicast `group` needs `device`"
+    ),
+    (
+      "external: true, vni-filter: true, vnis: {7: {group: 192.0.2.1}}",
+      "group: 192.0.2.1 is not a multicast address"
+    ),
+    ("external: true, vni-filter: true, vnis: {7-9: {}, 8: {}}", "vnis: 8 is given twice"),
+    ("external: true, vni-filter: true, vnis: {0: {}}", "vnis: 0 is not a number from 1 to 16777215"),
+    (
+      "external: true, vni-filter: true, vnis: {1-16777215: {}}", "vnis: more than 1000000 VNIs of one device"
+    ),
+    ("external: true, vnis: null", "vnis: nothing is said: write {} for none"),
+    ("external: true, vnis: {7: {flood: [192.0.2.1, 192.0.2.1]}}", "flood: 192.0.2.1 is given twice"),
+    (
+      "external: true, vnis: {7: {flood: [\"2001:db8::1\"]}}",
+      "2001:db8::1 is an IPv6 address, but the device is IPv4"
+    ),
+  ]) func aFaultIsNamed(_ text: String, _ expected: String) {
+    let found = faults("vxlans: {v: {\(text)}}")
+    #expect(found.contains { $0.contains(expected) }, "\(found)")
+  }
+}

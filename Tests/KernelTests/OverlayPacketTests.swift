@@ -88,4 +88,52 @@ import Testing
       #expect(try a.tenant.ping(b.tenantIP, timeout: 0.5).received == 0)
     }
   }
+
+  /// Two networks on one device at both ends: each reaches its own, and not the other.
+  @Test(.needs(.vlanFiltering, .dot1q)) func twoNetworksOfOneDeviceStayApart() throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      for (host, other) in [(a, b), (b, a)] {
+        try host.namespace.apply(
+          """
+          weft: 1
+          vxlans:
+            vxall:
+              external: true
+              vni-filter: true
+              local: \(host.v4)
+              vnis: {10010: {flood: [\(other.v4)]}, 10020: {flood: [\(other.v4)]}}
+          bridges:
+            br0:
+              vlan-filtering: true
+              default-pvid: 0
+              multicast-snooping: false
+              ports:
+                vxall: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}, 20: {vni: 10020}}}
+                tap0: {vlans: [10, 20]}
+          """)
+        try host.tenant.batch(["addr flush dev eth0"])
+        for vlan in [10, 20] {
+          // The same addresses in both.
+          try host.tenant.batch([
+            "link add link eth0 name eth0.\(vlan) type vlan id \(vlan)", "link set eth0.\(vlan) up",
+            "addr add 10.0.\(vlan).\(host.tenantNumber)/24 dev eth0.\(vlan)",
+          ])
+        }
+      }
+      let capture = try lab.captureLeaving(a)
+      for vlan in [10, 20] {
+        let ping = try a.tenant.ping("10.0.\(vlan).\(b.tenantNumber)", count: 2)
+        #expect(ping.isComplete, "\(ping.output)")
+      }
+      let frames = try lab.settled(capture, leaving: a)
+      #expect(frames.count { $0.vxlan?.vni == 10010 && $0.vxlan?.inner.echoRequest != nil } == 2)
+      #expect(frames.count { $0.vxlan?.vni == 10020 && $0.vxlan?.inner.echoRequest != nil } == 2)
+      // What is said in the one network is heard in it alone.
+      #expect(
+        frames.allSatisfy {
+          $0.vxlan?.vni != 10010 || $0.vxlan?.inner.arpTarget?.hasPrefix("10.0.20.") != true
+        })
+    }
+  }
 }

@@ -70,6 +70,10 @@ public struct ModelKernel {
           BridgeFDBEntry(mac: $0.mac, port: $0.port, marks: $0.marks, origin: .unmarked)
         }
       }
+    case .entry(.vni(let change)):
+      self.change(name) { link in
+        for element in change.elements { Self.put(element, &link.vnis) { $0 } }
+      }
     case .entry(.vlan(let change)):
       self.change(name) { link in
         for element in change.elements { Self.put(element, &link.vlans) { $0 } }
@@ -89,7 +93,8 @@ public struct ModelKernel {
 
   private static func observed(_ entry: FDBEntry) -> FDBEntry {
     FDBEntry(
-      mac: entry.mac, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via, marks: entry.marks,
+      mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep, vni: entry.vni, port: entry.port,
+      via: entry.via, marks: entry.marks,
       origin: .unmarked)
   }
 
