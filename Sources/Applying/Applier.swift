@@ -85,6 +85,7 @@ public final class Applier {
   private let socket: NetlinkSocket
   private let sender: any BatchSender
   private let goal: Goal
+  private var probe: KernelProbe?
   /// Others write to the kernel, too: so often what they disturbed is mended before giving up.
   private static let corrections = 3
 
@@ -117,13 +118,21 @@ public final class Applier {
     var observed = try HostObserver(socket).observe(goal.scope)
     let (desired, options) = goal.resolved(observed)
     var plan = Planner.plan(desired: desired, observed: observed, options: options)
-    if case .documents = goal, plan.needsProbe, let missing = try KernelProbe.missingAttributes(),
-      !missing.isEmpty
-    {
-      observed.missingAttributes = missing
-      plan = Planner.plan(desired: desired, observed: observed, options: options)
+    guard case .documents = goal, plan.needsProbe(observed), let probe = try kernelProbe() else {
+      return (observed, plan)
     }
+    // With the modules that it loads for the probe the kernel may have made links of its own.
+    observed = try HostObserver(socket).observe(goal.scope)
+    observed.missingAttributes = probe.missingAttributes
+    observed.missingKinds = probe.missingKinds
+    plan = Planner.plan(desired: desired, observed: observed, options: options)
     return (observed, plan)
+  }
+
+  /// What the kernel has does not change while it runs.
+  private func kernelProbe() throws(NetlinkError) -> KernelProbe? {
+    if probe == nil { probe = try KernelProbe.run() }
+    return probe
   }
 
   // MARK: There
@@ -279,12 +288,14 @@ extension Plan {
   }
 
   /// Whether the plan makes something with attributes that a kernel may lack without saying so.
-  var needsProbe: Bool {
-    steps.contains { step in
+  func needsProbe(_ observed: HostState) -> Bool {
+    let presentKinds = Set(observed.links.values.compactMap(\.kind))
+    return steps.contains { step in
       if case .set(_, let changes) = step.operation {
         return changes.contains { $0.attribute.kernelOption != nil }
       }
       guard case .create(let creation) = step.operation else { return false }
+      if !presentKinds.contains(step.kind), step.kind != .bridge, step.kind != .vxlan { return true }
       return [creation.state.specific, creation.state.port].compactMap(\.self).contains { set in
         set.given.contains { _, attribute, value in
           value != attribute.initialValue && attribute.absentValue == nil

@@ -117,6 +117,7 @@ struct DocumentReader {
   /// Keys of a kind that are no attributes of its table.
   private static let ownSections: [LinkKind: [String]] = [
     .vxlan: ["flood", "fdb", "vnis"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
+    .vrf: ["routes"],
   ]
 
   private static func keys(of kind: LinkKind?) -> [String] {
@@ -136,11 +137,13 @@ struct DocumentReader {
       case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
       case (.bridge, "vlans"): link.vlans = try reader.readVLANs(cursor, isPort: false)
       case (.bridge, "fdb"): link.bridgeFDB = try reader.readBridgeFDB(cursor, of: link.name)
+      case (.vrf, "routes"): link.routes = try reader.readRoutes(cursor)
       case (.gretap, "nvgre"): try reader.readNVGRE(cursor, &link, position)
       default: try reader.readCommon(cursor, key, &link)
       }
     }
     link.fdb?.sort(by: FDBEntry.precedes)
+    if let table = link.specific?.number(.vrfTable) { link.routes = link.routes?.map { $0.inTable(table) } }
     if kind == .gretap, link.underlayFamily == .v6 { link.kind = .ip6gretap }
     declaration = Declaration(link: link, faulty: faulty)
   }
@@ -371,6 +374,74 @@ struct DocumentReader {
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
     return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  private static let routeKeys = ["to", "via", "device", "onlink", "metric", "type"]
+
+  private mutating func readRoutes(_ cursor: YAMLCursor) throws(Diagnostic) -> [Route] {
+    try checkNotNull(cursor, "routes", "[] for none")
+    var routes: [Route] = []
+    try readList(cursor, "routes") { reader throws(Diagnostic) in
+      if let route = try reader.readRoute(cursor) { routes.append(route) }
+    }
+    return try unique(routes, merged: []) { "routes: \($0.key) is given twice" }
+  }
+
+  /// - Returns: nil if the faults in it have been reported.
+  private mutating func readRoute(_ cursor: YAMLCursor) throws(Diagnostic) -> Route? {
+    try expect(.mapping, cursor, "routes", "`{to: NETWORK, …}`")
+    guard let start = try cursor.peek()?.position else { return nil }
+    var to: (text: String, position: SourcePosition)?
+    var via: (address: IPAddress, position: SourcePosition)?
+    var device = InterfaceName.none
+    var isOnlink = false
+    var metric: UInt32?
+    var kind = Route.Kind.unicast
+    let faultsBefore = diagnostics.count
+    try readObject(cursor, keys: Self.routeKeys) { reader, key, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, key)
+      switch key {
+      case "to": to = (scalar.text, scalar.position)
+      case "via": via = (try reader.vtep(scalar, key), scalar.position)
+      case "device": device = try ValueParser.name(scalar, key)
+      case "onlink": isOnlink = try ValueParser.flag(scalar, key)
+      case "metric": metric = try ValueParser.number(scalar, key, 1...UInt32.max)
+      default:
+        guard let found = Route.Kind.allCases.first(where: { $0.word == scalar.text }) else {
+          let words = Route.Kind.allCases.map { "`\($0.word)`" }.joined(separator: " or ")
+          throw Diagnostic(
+            position: scalar.position, message: "type: \(ValueParser.shown(scalar)) is not \(words)")
+        }
+        kind = found
+      }
+    }
+    guard diagnostics.count == faultsBefore else { return nil }
+    guard let to else {
+      throw Diagnostic(
+        position: start, message: "routes: `to` is missing, the network, such as 10.9.0.0/16 or default")
+    }
+    let destination = try ValueParser.network(to.text, to.position, family: via?.address.family)
+    let family = destination.address.family
+    if let via, via.address.family != family {
+      throw Diagnostic(
+        position: via.position,
+        message: "via: \(via.address) is an \(via.address.family.name) address, but `to` is \(family.name)")
+    }
+    if kind == .unicast, via == nil, device.isNone {
+      throw Diagnostic(
+        position: start, message: "routes: where to? Give `via`, or `device`, or a `type` such as unreachable"
+      )
+    }
+    if kind != .unicast, via != nil || !device.isNone {
+      throw Diagnostic(
+        position: start, message: "routes: `type: \(kind.word)` leads nowhere: leave out `via` and `device`")
+    }
+    if isOnlink, via == nil || device.isNone {
+      throw Diagnostic(position: start, message: "routes: `onlink` needs `via` and `device`")
+    }
+    return Route(
+      destination: destination, metric: metric ?? Route.usualMetric(family), tableNumber: 0, kind: kind,
+      via: via?.address ?? .unspecified, device: device, isOnlink: isOnlink, source: start)
   }
 
   /// So many VNIs one device can have in a document: far above what Linux carries.

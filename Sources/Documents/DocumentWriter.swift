@@ -94,6 +94,23 @@ public struct DocumentWriter {
       writeBase(link, shownMTU: UnderlayMTU(of: link, desired: HostState(), observed: state)?.mtu ?? unbound)
     }
     if link.kind == .vxlan { writeFDB(link) }
+    let routes = (link.routes ?? []).filter { $0.origin == .weft }
+    if !routes.isEmpty {
+      line(2, "routes:")
+      for route in routes {
+        var fields = [("to", quotedAddress(route.destination.description))]
+        fields += route.fields.map { name, value in
+          (
+            name,
+            name == "device" ? quoted(value.text) : name == "via" ? quotedAddress(value.text) : value.text
+          )
+        }
+        if route.metric != Route.usualMetric(route.destination.address.family) {
+          fields.append(("metric", "\(route.metric)"))
+        }
+        line(3, "- {\(fields.map { "\($0): \($1)" }.joined(separator: ", "))}")
+      }
+    }
     writeTables(link)
   }
 

@@ -151,6 +151,29 @@ enum ValueParser {
     return prefix
   }
 
+  /// A network: an address without host bits, or `default`, whose family is that of its next hop.
+  static func network(
+    _ text: String, _ position: SourcePosition, family: IPAddress.Family?
+  ) throws(Diagnostic) -> IPPrefix {
+    if text == "default" {
+      let any: IPAddress = family == .v6 ? IPAddress(v6High: 0, low: 0) : .unspecified
+      guard family != nil, let prefix = IPPrefix(any, length: 0) else {
+        throw Diagnostic(position: position, message: "to: default of which family? Write 0.0.0.0/0, or ::/0")
+      }
+      return prefix
+    }
+    guard let prefix = IPPrefix(text) else {
+      throw Diagnostic(
+        position: position, message: "to: \(text.prefix(60)) is not a network such as 10.9.0.0/16, or default"
+      )
+    }
+    guard prefix.isNetwork else {
+      throw Diagnostic(
+        position: position, message: "to: \(text) has bits behind its prefix: write \(prefix.network)")
+    }
+    return prefix
+  }
+
   static func name(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> InterfaceName {
     guard !scalar.isNull else {
       throw Diagnostic(

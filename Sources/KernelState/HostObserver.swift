@@ -48,11 +48,21 @@ public struct HostObserver {
         byIndex[index]?.vlans = vlans[index] ?? []
       }
     }
+    let names = byIndex.mapValues(\.name)
+    for (index, link) in byIndex where link.kind == .vrf && wantsTables(link, scope) {
+      guard let table = link.specific?.number(.vrfTable) else { continue }
+      byIndex[index]?.routes = try RouteObserver.observe(socket, table: table, names: names)
+    }
     var state = HostState(links: Array(byIndex.values))
     for entry in neighbours.values.joined() where entry.origin == .daemon {
       let number = entry.marks.protocolNumber
       if number != 0, state.protocolNames[number] == nil {
         state.protocolNames[number] = ProtocolNames.name(of: number)
+      }
+    }
+    for link in state.links.values {
+      for route in link.routes ?? [] where route.origin == .daemon {
+        state.protocolNames[route.protocolNumber] = ProtocolNames.name(of: route.protocolNumber)
       }
     }
     if case .concerning(let desired) = scope.tables {
@@ -81,6 +91,12 @@ public struct HostObserver {
       fdb.read(message)
       NeighbourObserver.read(message, into: &neighbours)
       AddressObserver.read(message, into: &addresses)
+    }
+    let names = byIndex.mapValues(\.name)
+    let routes = messages.compactMap { RouteObserver.read($0, names) }
+    for (index, link) in byIndex where link.kind == .vrf {
+      byIndex[index]?.routes =
+        routes.filter { $0.tableNumber == link.specific?.number(.vrfTable) }.sortedByIdentity
     }
     for index in byIndex.keys {
       byIndex[index]?.fdb = fdb.vxlan[index]?.sorted(by: FDBEntry.precedes)

@@ -137,6 +137,8 @@ public struct RequestEncoder {
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
       put(entry, of: link, into: batch, tag: tag)
     case .bridgeFDB(.delete(let entry)): delete(entry, of: link, into: batch, tag: tag)
+    case .route(.create(let entry)), .route(.replace(_, let entry)): put(entry, into: batch, tag: tag)
+    case .route(.delete(let entry)): delete(entry, into: batch, tag: tag)
     case .vni(let change): encode(change, on: link, into: batch, tag: tag)
     case .vlan(let change): encode(change, on: link, into: batch, tag: tag)
     case .neighbour(.replace(let old, let entry))
@@ -364,6 +366,36 @@ public struct RequestEncoder {
       writer.put(IFA_LOCAL, bytes: $0)
       writer.put(IFA_ADDRESS, bytes: $0)
     }
+  }
+
+  // MARK: Routes
+
+  public func put(_ route: Route, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_NEWROUTE, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) {
+      encode(route, into: &$0)
+    }
+  }
+
+  public func delete(_ route: Route, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELROUTE, flags: 0, tag: tag) { encode(route, into: &$0) }
+  }
+
+  private func encode(_ route: Route, into writer: inout MessageWriter) {
+    var header = rtmsg()
+    let isOnLink =
+      route.kind == .unicast && route.via.isUnspecified && route.destination.address.family == .v4
+    header.rtm_family = family(route.destination.address)
+    header.rtm_dst_len = route.destination.length
+    header.rtm_protocol = route.protocolNumber
+    header.rtm_scope = UInt8(isOnLink ? RT_SCOPE_LINK.rawValue : RT_SCOPE_UNIVERSE.rawValue)
+    header.rtm_type = route.kind.rawValue
+    header.rtm_flags = route.isOnlink ? UInt32(RTNH_F_ONLINK) : 0
+    writer.put(header: header)
+    route.destination.address.withBytes { writer.put(Int(RTA_DST.rawValue), bytes: $0) }
+    writer.put(Int(RTA_TABLE.rawValue), route.tableNumber)
+    if route.metric != 0 { writer.put(Int(RTA_PRIORITY.rawValue), route.metric) }
+    if !route.via.isUnspecified { route.via.withBytes { writer.put(Int(RTA_GATEWAY.rawValue), bytes: $0) } }
+    if !route.device.isNone { writer.put(Int(RTA_OIF.rawValue), index(of: route.device)) }
   }
 
   private func family(_ address: IPAddress) -> UInt8 {

@@ -346,3 +346,70 @@ enum VNIObserver {
     }
   }
 }
+
+/// Reads the routes of tables that belong to VRFs.
+enum RouteObserver {
+  static func observe(
+    _ socket: NetlinkSocket, table: UInt32, names: [Int32: InterfaceName]
+  ) throws(NetlinkError) -> [Route] {
+    var routes: [Route] = []
+    for family in [AF_INET, AF_INET6] {
+      let before = routes
+      do {
+        try socket.dump(
+          type: RTM_GETROUTE,
+          build: { writer in
+            var header = rtmsg()
+            header.rtm_family = UInt8(family)
+            writer.put(header: header)
+            writer.put(Int(RTA_TABLE.rawValue), table)
+          },
+          restart: { routes = before },
+          read: { message in
+            if let route = read(message, names), route.tableNumber == table { routes.append(route) }
+          })
+      } catch  where error.code == ENOENT {
+        // Nobody has written to the table yet.
+        continue
+      }
+    }
+    return routes.sortedByIdentity
+  }
+
+  static func read(_ message: NetlinkMessage, _ names: [Int32: InterfaceName]) -> Route? {
+    guard message.type == UInt16(RTM_NEWROUTE), let header = message.header(rtmsg.self),
+      let kind = Route.Kind(rawValue: header.rtm_type), header.rtm_flags & UInt32(RTM_F_CLONED) == 0
+    else { return nil }
+    let isIPv6 = Int32(header.rtm_family) == AF_INET6
+    guard isIPv6 || Int32(header.rtm_family) == AF_INET else { return nil }
+    var destination: IPAddress = isIPv6 ? IPAddress(v6High: 0, low: 0) : .unspecified
+    var via = IPAddress.unspecified
+    var device: Int32 = 0
+    var metric: UInt32 = 0
+    var table = UInt32(header.rtm_table)
+    for attribute in message.attributes(after: rtmsg.self) {
+      switch Int(attribute.type) {
+      case Int(RTA_DST.rawValue): destination = IPAddress(bytes: attribute.payload) ?? destination
+      case Int(RTA_GATEWAY.rawValue): via = IPAddress(bytes: attribute.payload) ?? via
+      case Int(RTA_OIF.rawValue): device = attribute.u32.map { Int32(bitPattern: $0) } ?? 0
+      case Int(RTA_PRIORITY.rawValue): metric = attribute.u32 ?? 0
+      case Int(RTA_TABLE.rawValue): table = attribute.u32 ?? table
+      default: break
+      }
+    }
+    guard let prefix = IPPrefix(destination, length: Int(header.rtm_dst_len)) else { return nil }
+    let origin: EntryOrigin =
+      switch Int32(header.rtm_protocol) {
+      case Int32(Ownership.protocolNumber): .weft
+      // Networks of addresses, and what ICMP and router advertisements say.
+      case RTPROT_KERNEL, RTPROT_REDIRECT, RTPROT_RA: .kernel
+      default: .daemon
+      }
+    return Route(
+      destination: prefix, metric: metric, tableNumber: table, kind: kind, via: via,
+      // The kernel gives IPv6 routes that lead nowhere the loopback.
+      device: kind == .unicast ? names[device] ?? .none : .none,
+      isOnlink: header.rtm_flags & UInt32(RTNH_F_ONLINK) != 0, protocolNumber: header.rtm_protocol,
+      origin: origin)
+  }
+}

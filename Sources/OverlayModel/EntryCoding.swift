@@ -181,3 +181,40 @@ extension VNIEntry {
     self.init(id: try container.decode(UInt32.self, forKey: .id), group: group, origin: .unmarked)
   }
 }
+
+extension Route {
+  private enum Key: String, CodingKey {
+    case to, metric, table, type, via, device, onlink
+    case protocolNumber = "protocol"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(destination.description, forKey: .to)
+    try container.encode(metric, forKey: .metric)
+    try container.encode(tableNumber, forKey: .table)
+    if kind != .unicast { try container.encode(kind.word, forKey: .type) }
+    if !via.isUnspecified { try container.encode(via.description, forKey: .via) }
+    if !device.isNone { try container.encode(device, forKey: .device) }
+    if isOnlink { try container.encode(true, forKey: .onlink) }
+    if protocolNumber != Ownership.protocolNumber {
+      try container.encode(protocolNumber, forKey: .protocolNumber)
+    }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let kind =
+      try container.contains(.type)
+      ? container.parse(.type) { word in Kind.allCases.first { $0.word == word } } : .unicast
+    self.init(
+      destination: try container.parse(.to) { IPPrefix($0) },
+      metric: try container.decode(UInt32.self, forKey: .metric),
+      tableNumber: try container.decode(UInt32.self, forKey: .table), kind: kind,
+      via: try container.contains(.via) ? container.parse(.via) { IPAddress($0) } : .unspecified,
+      device: try container.decodeIfPresent(InterfaceName.self, forKey: .device) ?? .none,
+      isOnlink: try container.decodeIfPresent(Bool.self, forKey: .onlink) ?? false,
+      protocolNumber: try container.decodeIfPresent(UInt8.self, forKey: .protocolNumber)
+        ?? Ownership.protocolNumber, origin: .weft)
+  }
+}

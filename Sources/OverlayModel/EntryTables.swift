@@ -13,6 +13,8 @@ public struct EntryTables: Sendable, Equatable {
   public var vlans: [VLANEntry]?
   public var addresses: [InterfaceAddress]?
   public var neighbours: [Neighbour]?
+  /// Of a VRF.
+  public var routes: [Route]?
 
   public init() {}
 
@@ -77,6 +79,7 @@ public struct EntryTables: Sendable, Equatable {
     try visitor.visit(BridgeFDBEntry.self)
     try visitor.visit(InterfaceAddress.self)
     try visitor.visit(Neighbour.self)
+    try visitor.visit(Route.self)
   }
 }
 
@@ -143,6 +146,7 @@ public enum TableChange: Sendable {
   case vni(EntryChange<VNIEntry>)
   case address(EntryChange<InterfaceAddress>)
   case neighbour(EntryChange<Neighbour>)
+  case route(EntryChange<Route>)
 
   public func accept<Visitor: TableChangeVisitor>(_ visitor: inout Visitor) -> Visitor.Result {
     switch self {
@@ -152,6 +156,7 @@ public enum TableChange: Sendable {
     case .vni(let change): visitor.visit(change)
     case .address(let change): visitor.visit(change)
     case .neighbour(let change): visitor.visit(change)
+    case .route(let change): visitor.visit(change)
     }
   }
 

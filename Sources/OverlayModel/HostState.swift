@@ -56,6 +56,21 @@ public enum LinkKind: Hashable, Sendable {
     }
   }
 
+  /// The kernel option without which there are no such links.
+  public var kernelOption: String? {
+    switch self {
+    case .vxlan: "CONFIG_VXLAN"
+    case .geneve: "CONFIG_GENEVE"
+    case .gretap: "CONFIG_NET_IPGRE"
+    case .ip6gretap: "CONFIG_IPV6_GRE"
+    case .bridge: "CONFIG_BRIDGE"
+    case .vlan: "CONFIG_VLAN_8021Q"
+    case .macvlan: "CONFIG_MACVLAN"
+    case .vrf: "CONFIG_NET_VRF"
+    case .other: nil
+    }
+  }
+
   /// The word for such a link in what weft prints.
   public var noun: String { table?.name ?? "link" }
 
@@ -169,6 +184,8 @@ public struct HostState: Sendable, Equatable {
   public var pathMTU: [IPAddress: UInt32]
   /// Observed: what this kernel was found to lack, where that was tried.
   public var missingAttributes: Set<MissingAttribute>
+  /// Observed: the kinds of links that this kernel cannot make, where that was tried.
+  public var missingKinds: Set<LinkKind>
   /// Observed: what the protocol numbers of entries are called on this host, `zebra` say.
   public var protocolNames: [UInt8: String]
   /// Desired: the documents behind the positions.
@@ -178,6 +195,7 @@ public struct HostState: Sendable, Equatable {
     self.links = Dictionary(links.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     self.pathMTU = pathMTU
     missingAttributes = []
+    missingKinds = []
     protocolNames = [:]
     self.sources = sources
   }

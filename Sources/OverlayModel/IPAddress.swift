@@ -167,6 +167,23 @@ public struct IPPrefix: Hashable, Comparable, Sendable, BitwiseCopyable {
     self.init(address, length: length)
   }
 
+  /// Without what is behind the prefix: the network's own address.
+  public var network: IPPrefix {
+    /// The upper bits of a number of so many.
+    func upper(_ count: Int, of width: Int) -> UInt64 {
+      let bits = min(max(count, 0), width)
+      return bits == 0 ? 0 : (UInt64.max << UInt64(width - bits)) & (UInt64.max >> UInt64(64 - width))
+    }
+    let length = Int(length)
+    let masked: IPAddress =
+      address.family == .v4
+      ? IPAddress(v4: UInt32(truncatingIfNeeded: address.low & upper(length, of: 32)))
+      : IPAddress(v6High: address.high & upper(length, of: 64), low: address.low & upper(length - 64, of: 64))
+    return IPPrefix(masked, length: length) ?? self
+  }
+
+  public var isNetwork: Bool { network == self }
+
   public static func < (a: Self, b: Self) -> Bool { (a.address, a.length) < (b.address, b.length) }
 }
 

@@ -42,6 +42,8 @@ extension Step {
     case .entry(.address(.delete)): .removes
     // What a link has from its beginning carries nothing yet.
     case .entry(.vlan) where !isShown: .none
+    case .entry(.route(.delete)): isShown ? .removes : .none
+    case .entry(.route(.replace)): .inPlace
     case .entry(.vlan(.delete)), .entry(.vni(.delete)): .removes
     case .entry(.vlan(.replace)), .entry(.vni(.replace)): .inPlace
     case .entry: .none
@@ -71,6 +73,7 @@ extension Step {
   fileprivate var disruptedObject: String {
     switch operation {
     case .port: "port \(link)"
+    case .entry(.route(let change)): "route \(change.entry.key) of \(link)"
     case .entry(.vni(let change)): "vni \(change.entry.key) of \(link)"
     case .entry(.vlan(let change)): "vlan \(change.entry.key) of \(link)"
     case .entry(.address(.delete(let entry))): "address \(entry.prefix) of \(link)"

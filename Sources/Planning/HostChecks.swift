@@ -20,6 +20,13 @@ extension Planner {
       problem("\(link.noun) \(link.name): device \(entry.via) of \(entry.mac) does not exist", entry.source)
       isGood = false
     }
+    for route in link.routes ?? [] where !route.device.isNone && checked.insert(route.device).inserted {
+      guard !willExist(route.device) else { continue }
+      problem(
+        "vrf \(link.name): device \(route.device) of the route to \(route.destination) does not exist",
+        route.source)
+      isGood = false
+    }
     checked = []
     for entry in link.bridgeFDB ?? [] where checked.insert(entry.port).inserted {
       guard entry.port != link.name, !willBePort(entry.port, of: link.name) else { continue }
@@ -151,6 +158,12 @@ extension Planner {
 
   /// The same for a link that is to be made, by what was tried on this kernel.
   mutating func reportMissing(inNew link: LinkState) -> Bool {
+    if let kind = link.kind, observed.missingKinds.contains(kind) {
+      problem(
+        "\(link.noun) \(link.name): this kernel has no \(kind.name) links (it needs \(kind.kernelOption ?? kind.name)): load the module, or use a kernel that has it",
+        link.source)
+      return false
+    }
     var isGood = true
     for set in [link.specific, link.bridge == nil ? nil : link.port].compactMap(\.self) {
       for (row, attribute, value) in set.given where value != attribute.initialValue {

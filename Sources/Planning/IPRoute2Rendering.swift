@@ -24,6 +24,7 @@ extension Step {
     case .entry(.fdb(let change)): [command(change)]
     case .entry(.bridgeFDB(let change)): [command(change)]
     case .entry(.vlan(let change)): commands(change)
+    case .entry(.route(let change)): [command(change)]
     case .entry(.vni(let change)): commands(change)
     case .entry(.neighbour(let change)): [command(change)]
     case .entry(.address(let change)): [command(change)]
@@ -84,6 +85,24 @@ extension Step {
       + (entry.vlan == 0 ? "" : " vlan \(entry.vlan)")
     if case .delete = change { return "bridge fdb del \(entry.mac) \(place)" }
     return "bridge fdb replace \(entry.mac) \(place) \(entry.marks.iproute2)"
+  }
+
+  private func command(_ change: EntryChange<Route>) -> String {
+    let route = change.entry
+    let kind = route.kind == .unicast ? "" : "\(route.kind.word) "
+    var words = "\(kind)\(route.destination)"
+    if !route.via.isUnspecified { words += " via \(route.via)" }
+    if !route.device.isNone { words += " dev \(quoted(route.device.description))" }
+    words += " table \(route.tableNumber)"
+    if route.metric != 0 { words += " metric \(route.metric)" }
+    words += " proto \(route.protocolNumber)"
+    // Unlike `del` it does not mind if the route went with its link.
+    if case .delete = change {
+      let family = route.destination.address.family == .v4 ? "-4" : "-6"
+      return
+        "ip \(family) route flush \(route.kind == .unicast ? "" : "type \(route.kind.word) ")exact \(route.destination) table \(route.tableNumber) proto \(route.protocolNumber)"
+    }
+    return "ip route replace \(words)" + (route.isOnlink ? " onlink" : "")
   }
 
   private func commands(_ change: EntryChange<VNIEntry>) -> [String] {

@@ -15,6 +15,8 @@ public enum Phase: UInt8, Sendable, Comparable, CaseIterable {
   case entries
   /// New links come up last, when everything that they need is in place.
   case raise
+  /// Routes, which lead over links that are up.
+  case routes
   /// What nobody wants any more.
   case remove
 

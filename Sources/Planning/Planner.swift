@@ -106,7 +106,7 @@ public struct Planner {
     let depth = depths[step.link] ?? 0
     switch (step.phase, step.operation) {
     case (.create, _): return depth
-    case (.clear, .port): return -Self.depthLimit
+    case (.clear, .port), (.clear, .entry): return -Self.depthLimit
     case (.remove, _), (.clear, _): return -depth
     case (.raise, _): return raiseRank(step)
     // A bridge's own MTU is set when its ports have come and gone, whose MTU it would follow.
@@ -263,6 +263,9 @@ public struct Planner {
     func phase(_ usual: Phase) -> Phase { isAlone ? .replace : usual }
     if let old {
       leaving.insert(old.name)
+      for route in old.routes ?? [] where route.origin == .weft {
+        add(old, .entry(.route(.delete(route))), .clear, isShown: false)
+      }
       let goesAlong = old.lower.map { going.contains($0) } ?? false
       going.insert(old.name)
       if !goesAlong {
@@ -557,6 +560,10 @@ public struct Planner {
         rewired.insert(bridge)
         let change = PortChange(from: bridge, to: nil, attributes: [], sendsMembership: true)
         add(present, .port(change), .clear, isShown: false)
+      }
+      // They would outlive the VRF, in a table that is nobody's.
+      for route in present.routes ?? [] where route.origin == .weft {
+        add(present, .entry(.route(.delete(route))), .routes, isShown: false)
       }
       let isInTheWay = wantedClaims.conflict(with: present) != nil
       plan.steps.append(

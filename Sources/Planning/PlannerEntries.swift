@@ -61,6 +61,19 @@ extension Planner {
       Step(link, .entry(.vni(.replace(old: $0, new: $0))), phase: phase, isShown: false, source: source)
     }
 
+    let routes = diff(link.routes, present?.routes ?? [])
+    // At the links' turn those over links that come are not possible yet.
+    steps += (routes.additions + routes.deletions).map {
+      Step(
+        link, .entry(.route($0)), phase: .routes, isShown: !rebuilds($0, old),
+        source: $0.source.isKnown ? $0.source : source)
+    }
+    for (wanted, theirs) in routes.conflicts {
+      note(
+        "route \(link.name) \(wanted.key): another program (protocol \(observed.protocolNames[theirs.protocolNumber] ?? String(theirs.protocolNumber))) has one there that leads elsewhere: left as it is",
+        wanted.source)
+    }
+
     let staying =
       present?.bridgeFDB?.filter { !self.leaving.contains($0.port) || putBack.contains($0.port) } ?? []
     let bridge = diff(link.bridgeFDB, staying)
@@ -106,6 +119,11 @@ extension Planner {
     guard !left.isEmpty else { return [] }
     var groups = Set(left)
     return (link.vnis ?? []).filter { groups.remove($0.group) != nil }
+  }
+
+  private func rebuilds(_ change: EntryChange<Route>, _ old: LinkState?) -> Bool {
+    guard case .create(let route) = change else { return false }
+    return old?.routes?.contains { $0.inTable(route.tableNumber) == route && $0.origin == .weft } ?? false
   }
 
   private func isWantedElsewhere(_ vni: UInt32, _ link: LinkState) -> Bool {

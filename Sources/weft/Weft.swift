@@ -6,7 +6,7 @@ struct Weft: ParsableCommand {
     commandName: "weft",
     abstract: "Makes the overlay networks of this host as documents say.",
     discussion: """
-      A document names VXLAN devices, bridges, FDB entries and neighbour entries. weft compares it \
+      A document names tunnels, bridges, VLANs, VRFs, FDB entries and neighbour entries. weft compares it \
       with what the kernel holds, shows the difference, and changes just that.
 
         weft diff overlay.yaml      what would change
@@ -18,7 +18,7 @@ struct Weft: ParsableCommand {
     version: "0.1.0",
     groupedSubcommands: [
       CommandGroup(name: "Documents", subcommands: [Validate.self]),
-      CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self]),
+      CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self, Doctor.self]),
       CommandGroup(
         name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])

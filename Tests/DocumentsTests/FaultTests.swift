@@ -1223,7 +1223,7 @@ private func expect(
         a.yaml:3:30: error: vxlan vx0: an `external` device has no `vni` of its own: leave out one of the two
               vx0: {external: true, vni: 7, flood: [192.0.2.12]}
                                          ^
-        a.yaml:3:41: error: vxlan vx0: an `external` device has entries for each VNI, not for the device: leave out `fdb` and `flood`
+        a.yaml:3:41: error: vxlan vx0: an `external` device has entries for each VNI, not for the device: put `fdb` and `flood` under `vnis`
               vx0: {external: true, vni: 7, flood: [192.0.2.12]}
                                                     ^
         """)
@@ -2122,5 +2122,51 @@ private func expect(
   ]) func aFaultIsNamed(_ text: String, _ expected: String) {
     let found = faults("vxlans: {v: {\(text)}}")
     #expect(found.contains { $0.contains(expected) }, "\(found)")
+  }
+}
+
+@Suite struct RouteFaultTests {
+  private func faults(_ text: String) -> [String] {
+    do throws(DocumentFaults) {
+      _ = try DocumentCompiler.compile([SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(text)\n".utf8))])
+      return []
+    } catch {
+      return error.diagnostics.map { "\($0.position.line):\($0.position.column): \($0.message)" }
+    }
+  }
+
+  @Test(arguments: [
+    ("{via: 192.0.2.1}", "routes: `to` is missing"),
+    ("{to: 10.0.0.0/8}", "routes: where to? Give `via`, or `device`"),
+    ("{to: 10.0.0.1/8, via: 192.0.2.1}", "2:36: to: 10.0.0.1/8 has bits behind its prefix: write 10.0.0.0/8"),
+    ("{to: default, device: eth0}", "to: default of which family? Write 0.0.0.0/0, or ::/0"),
+    ("{to: 10.0.0.0/8, via: \"2001:db8::1\"}", "via: 2001:db8::1 is an IPv6 address, but `to` is IPv4"),
+    (
+      "{to: 10.0.0.0/8, type: nowhere}",
+      "type: nowhere is not `unicast` or `blackhole` or `unreachable` or `prohibit`"
+    ),
+    ("{to: 10.0.0.0/8, type: blackhole, device: eth0}", "routes: `type: blackhole` leads nowhere"),
+    ("{to: 10.0.0.0/8, device: eth0, onlink: true}", "routes: `onlink` needs `via` and `device`"),
+    ("{to: nothing, via: 192.0.2.1}", "2:36: to: nothing is not a network"),
+    (
+      "{to: 10.0.0.0/8, via: 192.0.2.1}, {to: 10.0.0.0/8, via: 192.0.2.2}",
+      "routes: 10.0.0.0/8 is given twice"
+    ),
+    ("10.0.0.0/8", "routes: expected `{to: NETWORK, …}`, not a single value"),
+  ]) func aFaultIsNamed(_ text: String, _ expected: String) {
+    let found = faults("vrfs: {red: {table: 7, routes: [\(text)]}}")
+    #expect(found.contains { $0.contains(expected) }, "\(found)")
+  }
+
+  @Test func whatIsGoodIsTaken() {
+    #expect(
+      faults(
+        """
+        vrfs:
+          red:
+            routes: [{to: default, via: 192.0.2.1}, {to: default, via: "2001:db8::1"}, {to: 10.0.0.0/8, type: prohibit},
+              {to: 10.0.0.0/8, type: prohibit, metric: 7}, {to: 10.0.0.1, device: eth0}]
+            table: 7
+        """) == [])
   }
 }

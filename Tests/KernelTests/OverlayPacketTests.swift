@@ -136,4 +136,64 @@ import Testing
         })
     }
   }
+
+  // MARK: Routing
+
+  /// A host whose tenant is in a subnet of its own: routed to the other one by an L3VNI (symmetric IRB).
+  private func routedDocument(_ host: Host, _ other: Host, vrf: String = "red", table: Int = 1005) -> String {
+    """
+    weft: 1
+    vrfs:
+      \(vrf):
+        table: \(table)
+        routes: [{to: 10.0.\(other.tenantNumber)0.0/24, via: \(other.v4), device: l3, onlink: true}]
+    vxlans:
+      vx-l3: {vni: 50001, local: \(host.v4), fdb: {02:00:00:00:0f:0\(other.number): \(other.v4)}}
+    bridges:
+      # What is behind this VTEP: the gateway is the same everywhere.
+      l2: {mac: 02:00:00:00:aa:aa, vrf: \(vrf), addresses: [10.0.\(host.tenantNumber)0.1/24], ports: {tap0: {}}}
+      # What is routed to others: the router's MAC, and theirs.
+      l3:
+        mac: 02:00:00:00:0f:0\(host.number)
+        vrf: \(vrf)
+        ports: {vx-l3: {learning: false}}
+        fdb: {02:00:00:00:0f:0\(other.number): {port: vx-l3}}
+        neighbours: {\(other.v4): 02:00:00:00:0f:0\(other.number)}
+    """
+  }
+
+  private func settle(_ host: Host) throws {
+    try host.namespace.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    try host.tenant.batch([
+      "addr flush dev eth0", "addr add 10.0.\(host.tenantNumber)0.9/24 dev eth0",
+      "route add default via 10.0.\(host.tenantNumber)0.1",
+    ])
+  }
+
+  @Test(.needs(.vrf)) func aVRFRoutesByAnL3VNI() throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      for (host, other) in [(a, b), (b, a)] {
+        try settle(host)
+        try host.namespace.apply(routedDocument(host, other))
+      }
+      let capture = try lab.captureLeaving(a)
+      let ping = try a.tenant.ping("10.0.\(b.tenantNumber)0.9", count: 3)
+      #expect(ping.isComplete, "\(ping.output)")
+      let frames = try lab.settled(capture, leaving: a).filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(frames.count == 3 && frames.allSatisfy { $0.vxlan?.vni == 50001 })
+      #expect(frames.allSatisfy { $0.vxlan?.inner.destinationMAC == "02:00:00:00:0f:0\(b.number)" })
+      // The anycast gateway: one address on both.
+      for host in [a, b] {
+        #expect(try host.tenant.ping("10.0.\(host.tenantNumber)0.1").isComplete)
+        #expect(try host.tenant.resolved("10.0.\(host.tenantNumber)0.1") == "02:00:00:00:aa:aa")
+      }
+      // Out of the VRF there is no way.
+      try a.namespace.apply(
+        routedDocument(a, b).replacingOccurrences(
+          of: "routes: [{to: 10.0.\(b.tenantNumber)0.0/24, via: \(b.v4), device: l3, onlink: true}]",
+          with: "routes: [{to: 0.0.0.0/0, type: unreachable}]"))
+      #expect(try a.tenant.ping("10.0.\(b.tenantNumber)0.9", timeout: 0.5).received == 0)
+    }
+  }
 }

@@ -70,6 +70,7 @@ public struct ModelKernel {
           BridgeFDBEntry(mac: $0.mac, port: $0.port, marks: $0.marks, origin: .unmarked)
         }
       }
+    case .entry(.route(let change)): self.change(name) { Self.put(change, &$0.routes) { $0 } }
     case .entry(.vni(let change)):
       self.change(name) { link in
         for element in change.elements { Self.put(element, &link.vnis) { $0 } }
