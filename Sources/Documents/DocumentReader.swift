@@ -75,7 +75,7 @@ struct DocumentReader {
   }
 
   /// The keys of a document, and the kind of link that each describes; none for links of others.
-  private static let sections: (keys: [String], kinds: [String: LinkKind]) = {
+  static let sections: (keys: [String], kinds: [String: LinkKind]) = {
     // Over IPv4 or IPv6 is seen by the addresses.
     let kinds = LinkKind.made.filter { $0 != .ip6gretap }
     return (
@@ -115,7 +115,7 @@ struct DocumentReader {
   private static let linkSections = ["addresses", "neighbours"]
   private static let portKeys = AttributeTable.bridgePort.keys + ["optional", "vlans"]
   /// Keys of a kind that are no attributes of its table.
-  private static let ownSections: [LinkKind: [String]] = [
+  static let ownSections: [LinkKind: [String]] = [
     .vxlan: ["flood", "fdb", "vnis"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
     .vrf: ["routes"],
   ]

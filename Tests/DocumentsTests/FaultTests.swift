@@ -2138,7 +2138,7 @@ private func expect(
   @Test(arguments: [
     ("{via: 192.0.2.1}", "routes: `to` is missing"),
     ("{to: 10.0.0.0/8}", "routes: where to? Give `via`, or `device`"),
-    ("{to: 10.0.0.1/8, via: 192.0.2.1}", "2:36: to: 10.0.0.1/8 has bits behind its prefix: write 10.0.0.0/8"),
+    ("{to: 10.0.0.1/8, via: 192.0.2.1}", "to: 10.0.0.1/8 has bits behind its prefix: write 10.0.0.0/8"),
     ("{to: default, device: eth0}", "to: default of which family? Write 0.0.0.0/0, or ::/0"),
     ("{to: 10.0.0.0/8, via: \"2001:db8::1\"}", "via: 2001:db8::1 is an IPv6 address, but `to` is IPv4"),
     (
@@ -2147,7 +2147,7 @@ private func expect(
     ),
     ("{to: 10.0.0.0/8, type: blackhole, device: eth0}", "routes: `type: blackhole` leads nowhere"),
     ("{to: 10.0.0.0/8, device: eth0, onlink: true}", "routes: `onlink` needs `via` and `device`"),
-    ("{to: nothing, via: 192.0.2.1}", "2:36: to: nothing is not a network"),
+    ("{to: nothing, via: 192.0.2.1}", "to: nothing is not a network"),
     (
       "{to: 10.0.0.0/8, via: 192.0.2.1}, {to: 10.0.0.0/8, via: 192.0.2.2}",
       "routes: 10.0.0.0/8 is given twice"
