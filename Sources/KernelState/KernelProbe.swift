@@ -52,7 +52,9 @@ public struct KernelProbe: Sendable {
     return probe
   }
 
-  private static func name(_ kind: LinkKind) -> InterfaceName? { InterfaceName(kernel: "weft-\(kind.name)") }
+  private static func name(_ kind: LinkKind) -> InterfaceName? {
+    InterfaceName(kernel: "probe-\(kind.name)")
+  }
 
   /// A link of a kind, with what it cannot be without.
   private static func trial(_ kind: LinkKind, on observed: HostState) -> LinkState? {

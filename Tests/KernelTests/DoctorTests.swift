@@ -31,7 +31,7 @@ import Testing
     #expect(keys.first { $0["key"] as? String == "stp" }?["present"] as? Bool == true)
     // Nothing of it is left, and nothing was made here.
     #expect(try run(["ip", "-j", "link"]).output.count >= before.count)
-    #expect(!(try run(["ip", "link"]).output.contains("weft-vxlan")))
+    #expect(!(try run(["ip", "link"]).output.contains("probe-vxlan")))
   }
 
   @Test func doctorIsReadable() throws {

@@ -84,7 +84,7 @@ public struct RandomState {
       "vni", "local", "group", "remote", "device", "port", "flow-label", "learning", "max-addresses",
     ]
     // One socket serves all devices of a port and family: what belongs to it is left alone.
-    let ofSocket = ["external", "vni-filter", "generic-protocol", "group-policy", "udp6-zero-checksum-rx"]
+    let ofSocket = VxlanSocket.attributes.map(\.key)
     for (row, attribute) in AttributeTable.vxlan.rows.enumerated() where random.chance(25) {
       if fixed.contains(attribute.key) || ofSocket.contains(attribute.key) { continue }
       link.specific?[row] = randomValue(attribute)
