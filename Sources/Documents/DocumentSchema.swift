@@ -165,7 +165,7 @@ public enum DocumentSchema {
     case .number(_, let range, _):
       let allowed = if case .underlay = row.documentDefault { words + ["auto"] } else { words }
       return allowed.isEmpty ? number(range) : ["anyOf": [number(range), ["enum": allowed]]]
-    case .clock(let range): return number(range)
+    case .clock(let range), .longClock(let range): return number(range)
     case .portRange: return ["type": "string", "pattern": "^[0-9]+-[0-9]+$"]
     case .address: return reference("address")
     case .mac: return reference("mac")

@@ -22,7 +22,7 @@ enum ValueParser {
       if let keyword = keywords.first(where: { $0.word == scalar.text }) { return .number(keyword.value) }
       throw wrong(keywords.map { "`\($0.word)`" }.joined(separator: " or "))
     case .greKey: return .number(try number(scalar, attribute.key, 0...UInt32.max))
-    case .clock(let range):
+    case .clock(let range), .longClock(let range):
       return .number(try number(scalar, attribute.key, range, unit: " hundredths of a second"))
     case .portRange:
       let parts = scalar.text.split(separator: "-", omittingEmptySubsequences: false)

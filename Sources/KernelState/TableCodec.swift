@@ -125,6 +125,9 @@ struct TableCodec: Sendable {
       attribute.payload.count >= 4 ? .flag(attribute.payload.loadUnaligned(as: UInt32.self) & bit != 0) : nil
     case .number(let width, _, _), .word(let width, _): number(attribute, width).map { .number($0) }
     case .clock: attribute.u32.map { .number($0) }
+    case .longClock:
+      attribute.payload.count == 8
+        ? .number(UInt32(clamping: attribute.payload.loadUnaligned(as: UInt64.self))) : nil
     case .portRange:
       attribute.payload.count == 4
         ? .range(
@@ -224,6 +227,7 @@ struct TableCodec: Sendable {
       case nil: put(value, width, number, into: &writer)
       }
     case (.clock, .number(let value)): writer.put(number, value)
+    case (.longClock, .number(let value)): writer.put(number, UInt64(value))
     case (.portRange, .range(let low, let high)):
       withUnsafeBytes(of: (low.bigEndian, high.bigEndian)) { writer.put(number, bytes: $0) }
     case (.address(let v6, _), .address(let address)):

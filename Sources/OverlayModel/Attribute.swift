@@ -63,6 +63,8 @@ public enum AttributeType: Sendable {
   /// A time in hundredths of a second (clock_t), u32. The kernel counts in ticks of its own, and
   /// gives back up to one less than it was given.
   case clock(ClosedRange<UInt32>)
+  /// The same as u64.
+  case longClock(ClosedRange<UInt32>)
   /// Two be16 numbers (struct ifla_vxlan_port_range); 0-0 is the kernel's own choice.
   case portRange
   /// An address; IPv6 has an attribute of its own, given here.
@@ -227,10 +229,11 @@ public struct Attribute: Sendable {
 
   /// Whether two values are one to the kernel.
   public func isSame(_ a: AttributeValue?, _ b: AttributeValue?) -> Bool {
-    if case .clock = type, case .number(let a) = a, case .number(let b) = b {
+    switch (type, a, b) {
+    case (.clock, .number(let a), .number(let b)), (.longClock, .number(let a), .number(let b)):
       return max(a, b) - min(a, b) <= 1
+    default: return a == b
     }
-    return a == b
   }
 
   /// The value as a document writes it.

@@ -50,6 +50,73 @@ extension AttributeTable {
         "multicast-querier", IFLA_BR_MCAST_QUERIER, .flag(.u8), default: .value(.flag(false)),
         live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
         iproute2: .oneZero("mcast_querier"), "Ask hosts which multicast they want."),
+      .multicast(
+        "multicast-router", IFLA_BR_MCAST_ROUTER,
+        .number(.u8, 0...2), .number(1),
+        .value("mcast_router"),
+        "Whether the host itself gets all multicast, as a router does: 0 never, 1 as its queries tell, 2 always."
+      ),
+      .multicast(
+        "multicast-query-use-address", IFLA_BR_MCAST_QUERY_USE_IFADDR, .flag(.u8), .flag(false),
+        .oneZero("mcast_query_use_ifaddr"),
+        "Send queries from the bridge's own IP address instead of 0.0.0.0."),
+      .multicast(
+        "multicast-hash-max", IFLA_BR_MCAST_HASH_MAX, .number(.u32, 1...4_294_967_295), .number(4096),
+        .value("mcast_hash_max"), "The largest number of multicast groups."),
+      .multicast(
+        "multicast-last-member-count", IFLA_BR_MCAST_LAST_MEMBER_CNT, .number(.u32, 0...4_294_967_295),
+        .number(2),
+        .value("mcast_last_member_count"),
+        "How often the bridge asks before it stops a group that somebody left."),
+      .multicast(
+        "multicast-startup-query-count", IFLA_BR_MCAST_STARTUP_QUERY_CNT, .number(.u32, 0...4_294_967_295),
+        .number(2), .value("mcast_startup_query_count"), "How many queries a querier sends at its start."),
+      .multicast(
+        "multicast-last-member-interval", IFLA_BR_MCAST_LAST_MEMBER_INTVL, .longClock(1...4_294_967_295),
+        .number(100), .value("mcast_last_member_interval"),
+        "The time between those questions, in hundredths of a second."),
+      .multicast(
+        "multicast-membership-interval", IFLA_BR_MCAST_MEMBERSHIP_INTVL, .longClock(1...4_294_967_295),
+        .number(26000), .value("mcast_membership_interval"),
+        "How long a membership lives without a report, in hundredths of a second."),
+      .multicast(
+        "multicast-querier-interval", IFLA_BR_MCAST_QUERIER_INTVL, .longClock(1...4_294_967_295),
+        .number(25500),
+        .value("mcast_querier_interval"),
+        "How long another querier is believed to be there, in hundredths of a second."),
+      .multicast(
+        "multicast-query-interval", IFLA_BR_MCAST_QUERY_INTVL, .longClock(100...4_294_967_295),
+        .number(12500),
+        .value("mcast_query_interval"), "The time between queries, in hundredths of a second."),
+      .multicast(
+        "multicast-query-response-interval", IFLA_BR_MCAST_QUERY_RESPONSE_INTVL,
+        .longClock(1...4_294_967_295),
+        .number(1000), .value("mcast_query_response_interval"),
+        "How long hosts may take to answer a query, in hundredths of a second."),
+      .multicast(
+        "multicast-startup-query-interval", IFLA_BR_MCAST_STARTUP_QUERY_INTVL,
+        .longClock(100...4_294_967_295),
+        .number(3125), .value("mcast_startup_query_interval"),
+        "The time between the first queries, in hundredths of a second."),
+      .multicast(
+        "multicast-statistics", IFLA_BR_MCAST_STATS_ENABLED, .flag(.u8), .flag(false),
+        .oneZero("mcast_stats_enabled"), since: KernelRelease(4, 8), "Count IGMP and MLD packets."),
+      .multicast(
+        "igmp-version", IFLA_BR_MCAST_IGMP_VERSION, .number(.u8, 2...3), .number(2),
+        .value("mcast_igmp_version"), since: KernelRelease(4, 10), "The version of IGMP that queries have."),
+      .multicast(
+        "mld-version", IFLA_BR_MCAST_MLD_VERSION, .number(.u8, 1...2), .number(1),
+        .value("mcast_mld_version"),
+        since: KernelRelease(4, 10), "The version of MLD that queries have."),
+      Attribute(
+        "vlan-statistics", IFLA_BR_VLAN_STATS_ENABLED, .flag(.u8), default: .value(.flag(false)), live: true,
+        since: KernelRelease(4, 7), option: "CONFIG_BRIDGE_VLAN_FILTERING",
+        iproute2: .oneZero("vlan_stats_enabled"), "Count the packets of each VLAN."),
+      // BR_BOOLOPT_NO_LL_LEARN of include/uapi/linux/if_bridge.h.
+      Attribute(
+        "no-link-local-learning", IFLA_BR_MULTI_BOOLOPT, .bit(1), default: .value(.flag(false)), live: true,
+        since: KernelRelease(5, 0), iproute2: .oneZero("no_linklocal_learn"),
+        "Learn nothing from frames to link-local groups, 01:80:c2:00:00:0X."),
       // The kernel refuses bits 0, 1 and 2 (STP, pause, LACP).
       Attribute(
         "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .number(.u16, 0...65528),
@@ -113,6 +180,21 @@ extension AttributeTable {
         "proxy-arp", IFLA_BRPORT_PROXYARP, false, "proxy_arp",
         "Answer ARP from the bridge's neighbour table, and flood what it cannot answer."),
       .vlanTunnel,
+      .portFlag(
+        "root-block", IFLA_BRPORT_PROTECT, false, "root_block",
+        "Never let the port lead to the spanning tree's root."),
+      .portFlag(
+        "proxy-arp-wifi", IFLA_BRPORT_PROXYARP_WIFI, false, "proxy_arp_wifi", since: KernelRelease(4, 1),
+        "As `proxy-arp`, by the rules of IEEE 802.11 and Hotspot 2.0."),
+      .portFlag(
+        "multicast-to-unicast", IFLA_BRPORT_MCAST_TO_UCAST, false, "mcast_to_unicast",
+        since: KernelRelease(4, 11),
+        "Send each host that asked for a group a copy of its own."),
+      Attribute(
+        "multicast-router", IFLA_BRPORT_MULTICAST_ROUTER, .number(.u8, 0...2), default: .value(.number(1)),
+        live: true,
+        since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: .value("mcast_router"),
+        "Whether all multicast goes out here, as to a router: 0 never, 1 as queries tell, 2 always."),
     ])
 }
 
@@ -129,6 +211,16 @@ extension Attribute {
 }
 
 extension Attribute {
+  /// What a bridge that snoops has to say: changed live.
+  fileprivate static func multicast(
+    _ key: String, _ number: Int, _ type: AttributeType, _ initial: AttributeValue, _ iproute2: IPRoute2Form,
+    since: KernelRelease = KernelRelease(4, 4), _ summary: String
+  ) -> Attribute {
+    Attribute(
+      key, number, type, default: .value(initial), live: true, since: since,
+      option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: iproute2, summary)
+  }
+
   public static let vlanTunnel = portFlag(
     "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),
     "Map VLANs to VNIs here.")

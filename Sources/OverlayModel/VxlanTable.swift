@@ -56,6 +56,10 @@ extension Attribute {
     "udp6-zero-checksum-rx", IFLA_VXLAN_UDP_ZERO_CSUM6_RX, .flag(.u8),
     default: .value(.flag(false)), live: false, iproute2: .negatable("udp6zerocsumrx"),
     "Accept packets without UDP checksums over an IPv6 underlay.")
+  public static let remoteChecksumRx = Attribute(
+    "remote-checksum-rx", IFLA_VXLAN_REMCSUM_RX, .flag(.u8), default: .value(.flag(false)), live: false,
+    since: KernelRelease(4, 0), iproute2: .negatable("remcsumrx"),
+    "Remote checksum offload: compute inner checksums for the sender.")
   public static let groupPolicy = Attribute(
     "group-policy", IFLA_VXLAN_GBP, .presence, default: .value(.flag(false)), live: false,
     since: KernelRelease(4, 0), iproute2: .word("gbp"),
@@ -113,6 +117,11 @@ extension AttributeTable {
       Attribute(
         "l3-miss", IFLA_VXLAN_L3MISS, .flag(.u8), default: .value(.flag(false)), live: false,
         iproute2: .negatable("l3miss"), "Notify a program of ARP requests for unknown IP addresses."),
+      Attribute(
+        "remote-checksum-tx", IFLA_VXLAN_REMCSUM_TX, .flag(.u8), default: .value(.flag(false)), live: false,
+        since: KernelRelease(4, 0), iproute2: .negatable("remcsumtx"),
+        "Remote checksum offload: let the receiver compute inner checksums."),
+      .remoteChecksumRx,
       .groupPolicy,
       .genericProtocol, .external, .vniFilter,
       Attribute(

@@ -157,7 +157,7 @@ private struct AttributeCoding: Encodable {
     case .greKey:
       if let number = try? container.decode(UInt32.self, forKey: key) { return .number(number) }
       return .text(try container.decode(String.self, forKey: key))
-    case .clock: return .number(try container.decode(UInt32.self, forKey: key))
+    case .clock, .longClock: return .number(try container.decode(UInt32.self, forKey: key))
     case .portRange:
       let ports = try container.decode([UInt16].self, forKey: key)
       guard ports.count == 2 else { break }

@@ -138,6 +138,8 @@ import Testing
     "route-short-circuit": flag(12, "rsc", libnl: "rsc"),
     "l2-miss": flag(13, "l2miss", libnl: "l2miss"),
     "l3-miss": flag(14, "l3miss", libnl: "l3miss"),
+    "remote-checksum-tx": flag(21, "remcsum_tx"),
+    "remote-checksum-rx": flag(22, "remcsum_rx"),
     "group-policy": presence(23, "gbp", libnl: "gbp"),
     "generic-protocol": presence(27, "gpe", libnl: "gpe"),
     "external": flag(25, "external", libnl: "external"),
@@ -162,6 +164,28 @@ import Testing
     "default-pvid": number(39, "vlan_default_pvid"),
     "multicast-snooping": flag(23, "mcast_snooping"),
     "multicast-querier": flag(25, "mcast_querier"),
+    "multicast-router": number(22, "mcast_router"),
+    "multicast-query-use-address": flag(24, "mcast_query_use_ifaddr"),
+    "multicast-hash-max": number(27, "mcast_hash_max"),
+    "multicast-last-member-count": number(28, "mcast_last_member_cnt"),
+    "multicast-startup-query-count": number(29, "mcast_startup_query_cnt"),
+    "multicast-last-member-interval": number(30, "mcast_last_member_intvl"),
+    "multicast-membership-interval": number(31, "mcast_membership_intvl"),
+    "multicast-querier-interval": number(32, "mcast_querier_intvl"),
+    "multicast-query-interval": number(33, "mcast_query_intvl"),
+    "multicast-query-response-interval": number(34, "mcast_query_response_intvl"),
+    // The kernel counts in ticks of its own: 3125 may come back as one less.
+    "multicast-startup-query-interval": Check(
+      35, raw: { Self.number($0) == "3124" ? "3125" : Self.number($0) },
+      json: { text($0["mcast_startup_query_intvl"]).map { $0 == "3124" ? "3125" : $0 } }),
+    "multicast-statistics": flag(42, "mcast_stats_enabled"),
+    "igmp-version": number(43, "mcast_igmp_version"),
+    "mld-version": number(44, "mcast_mld_version"),
+    "vlan-statistics": flag(41, "vlan_stats_enabled"),
+    // Two numbers, the first with the bits.
+    "no-link-local-learning": Check(
+      46, raw: { bytes in bytes.flatMap { $0.first.map { $0 & 1 == 0 ? "false" : "true" } } },
+      json: { text($0["no_linklocal_learn"]) == "1" ? "true" : "false" }),
     "group-forward-mask": Check(9, raw: { Self.number($0) }, json: { hexadecimal($0["group_fwd_mask"]) }),
     // iproute2 knows it since 6.8.
     "fdb-max-learned": number(49, "fdb_max_learned"),
@@ -184,6 +208,10 @@ import Testing
     "priority": number(2, "priority", libnl: "priority"),
     "proxy-arp": flag(10, "proxy_arp"),
     "vlan-tunnel": flag(29, "vlan_tunnel"),
+    "root-block": flag(6, "root_block"),
+    "proxy-arp-wifi": flag(12, "proxy_arp_wifi"),
+    "multicast-to-unicast": flag(28, "mcast_to_unicast"),
+    "multicast-router": number(25, "multicast_router"),
   ]
 
   private static let link: [String: Check] = [
@@ -218,7 +246,9 @@ import Testing
     "local-bypass", "fdb-max-learned", "neigh-vlan-suppress",
   ]
   /// Not in what `bridge -d link` shows.
-  private static let unknownToBridgeTool: Set<String> = ["proxy-arp", "neigh-vlan-suppress"]
+  private static let unknownToBridgeTool: Set<String> = [
+    "proxy-arp", "neigh-vlan-suppress", "proxy-arp-wifi",
+  ]
 
   // MARK: Values
 
@@ -259,7 +289,9 @@ import Testing
     case "max-addresses": probe("4294967295", "1000")
     case "udp-checksum", "local-bypass": probe("false", "true")
     case "udp6-zero-checksum-tx", "udp6-zero-checksum-rx": probe("true", "false", v6)
-    case "proxy", "route-short-circuit", "l2-miss", "l3-miss", "group-policy": probe("true", "false")
+    case "proxy", "route-short-circuit", "l2-miss", "l3-miss", "group-policy", "remote-checksum-tx",
+      "remote-checksum-rx":
+      probe("true", "false")
     case "generic-protocol", "vni-filter": probe("true", "false", external)
     case "external": probe("true", "false", ["", "vni: 100"])
     default: nil
@@ -271,7 +303,15 @@ import Testing
       Probe(table: "bridge", key: key, values: [a, b], around: ["", ""], kind: "bridge")
     }
     return switch key {
-    case "stp", "vlan-filtering", "multicast-querier": probe("true", "false")
+    case "stp", "vlan-filtering", "multicast-querier", "multicast-query-use-address", "multicast-statistics",
+      "vlan-statistics", "no-link-local-learning":
+      probe("true", "false")
+    case "multicast-router": probe("2", "0")
+    case "multicast-hash-max": probe("8192", "512")
+    case "multicast-last-member-count", "multicast-startup-query-count": probe("7", "1")
+    case "igmp-version": probe("3", "2")
+    case "mld-version": probe("2", "1")
+    case let key where key.hasSuffix("-interval"): probe("60000", "200")
     case "multicast-snooping": probe("false", "true")
     case "priority": probe("4096", "65535")
     case "forward-delay": probe("400", "2900")
@@ -294,6 +334,7 @@ import Testing
     switch (key, AttributeTable.bridgePort.rows[row].documentDefault) {
     case ("cost", _): return probe("65535", "50")
     case ("priority", _): return probe("63", "0")
+    case ("multicast-router", _): return probe("2", "0")
     case (_, .value(.flag(let initial))): return probe("\(!initial)", "\(initial)")
     default: return nil
     }

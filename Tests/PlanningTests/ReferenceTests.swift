@@ -59,7 +59,7 @@ import Testing
       return ["\(range.lowerBound)-\(range.upperBound)"].appending(words).joined(separator: ", ")
     case .word(_, let keywords): return keywords.map { "`\($0.word)`" }.joined(separator: ", ")
     case .greKey: return "0-4294967295"
-    case .clock(let range): return "\(range.lowerBound)-\(range.upperBound) (1/100 s)"
+    case .clock(let range), .longClock(let range): return "\(range.lowerBound)-\(range.upperBound) (1/100 s)"
     case .portRange: return "LOW-HIGH"
     case .address(_, let addressClass):
       return addressClass == .unicast ? "IP address" : "multicast IP address"
