@@ -89,7 +89,12 @@ extension Planner {
     let remaining = present?.addresses?.filter { !isLost || $0.prefix.address.family == .v4 } ?? []
     let addresses = diff(link.addresses, remaining).ordered(
       restoring: options.isRestoring ? link.addresses : nil, observed: remaining)
-    append(addresses.deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses)
+    // The others of its network before the first, with which they would go.
+    let deletions = addresses.deletions.sorted { $0.entry.order > $1.entry.order }
+    append(deletions + addresses.additions, old: isLost ? present?.addresses : old?.addresses)
+    steps += lostWithTheFirst(remaining, addresses.deletions).map {
+      Step(link, .entry(.address(.create($0))), phase: phase, isShown: false, source: source)
+    }
     let neighbours = diff(link.neighbours, present?.neighbours ?? [])
     if loss.contains(.neighbours) || losesLastIPv4Address(present, addresses.deletions) {
       let theirs = options.isRestoring ? [] : present?.neighbours?.filter { $0.origin == .daemon } ?? []
@@ -199,6 +204,21 @@ extension Planner {
     options.isRestoring
       ? EntryDiff(restoring: desired ?? observed, observed: observed)
       : EntryDiff(desired: desired, observed: observed, prunes: options.prunes)
+  }
+
+  /// The first IPv4 address of a network takes the others along when it goes, unless the host is set to keep them
+  /// (promote_secondaries): those that are to stay.
+  private func lostWithTheFirst(
+    _ present: [InterfaceAddress], _ deletions: [EntryChange<InterfaceAddress>]
+  ) -> [InterfaceAddress] {
+    let going = Set(deletions.map(\.entry.prefix))
+    let groups = Dictionary(
+      grouping: present.filter { $0.prefix.address.family == .v4 }, by: \.prefix.network)
+    return groups.values.flatMap { group -> [InterfaceAddress] in
+      let sorted = group.sorted { $0.order < $1.order }
+      guard let first = sorted.first, going.contains(first.prefix) else { return [] }
+      return sorted.filter { !going.contains($0.prefix) }
+    }.sorted { $0.order < $1.order }
   }
 
   /// Without an IPv4 address the kernel stops IPv4 on a link, and forgets its neighbours.

@@ -247,7 +247,7 @@ import Testing
   ]
   /// Not in what `bridge -d link` shows.
   private static let unknownToBridgeTool: Set<String> = [
-    "proxy-arp", "neigh-vlan-suppress", "proxy-arp-wifi",
+    "proxy-arp", "neigh-vlan-suppress", "proxy-arp-wifi", "multicast-router",
   ]
 
   // MARK: Values
