@@ -236,7 +236,7 @@ public struct DocumentWriter {
   private func shownValues(_ set: AttributeSet) -> [(String, String)] {
     set.given.compactMap { _, attribute, value in
       switch attribute.documentDefault {
-      case .value(let usual): if value == usual || value == .unset { return nil }
+      case .value(let usual): if attribute.isSame(value, usual) || value == .unset { return nil }
       case .kernelChoice(let usual): if usual.contains(value) { return nil }
       case .underlay: return nil
       }

@@ -183,7 +183,7 @@ extension LinkState {
     var fields: [(String, Change.Value)] = []
     for set in [specific, base].compactMap(\.self) {
       for (_, attribute, value) in set.given where value != .unset {
-        if case .value(let usual) = attribute.documentDefault, usual == value { continue }
+        if case .value(let usual) = attribute.documentDefault, attribute.isSame(usual, value) { continue }
         fields.append((attribute.key, .scalar(value, attribute)))
       }
     }
