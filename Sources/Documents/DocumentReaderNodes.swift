@@ -1,0 +1,152 @@
+import OverlayModel
+
+// The ways to read a node. A fault in one value is noted, and the next one is read.
+
+extension DocumentReader {
+  /// A mapping whose keys are known. A fault in one value is noted, and the next key is read.
+  ///
+  /// - Returns: the keys that are at fault, also by a name that was likely meant to be them.
+  @discardableResult
+  mutating func readObject(
+    _ cursor: YAMLCursor, keys: [String], impossible: [String: String] = [:],
+    _ body: (inout DocumentReader, _ key: String, SourcePosition) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Set<String> {
+    var seen: [String: SourcePosition] = [:]
+    var faulty: Set<String> = []
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      let name = key.text
+      let position = key.position
+      guard keys.contains(name) else {
+        if let reason = impossible[name] {
+          try report(Diagnostic(position: position, message: "`\(name)`: \(reason)"))
+          try cursor.skip()
+          return
+        }
+        let meant = nearest(to: name, among: keys)
+        if let meant { faulty.insert(meant) }
+        let suggestion = meant.map { ": did you mean `\($0)`?" }
+        let known = ": known are " + keys.map { "`\($0)`" }.joined(separator: ", ")
+        try report(
+          Diagnostic(position: position, message: "unknown key `\(shortened(name))`\(suggestion ?? known)"))
+        try cursor.skip()
+        return
+      }
+      if let first = seen[name] {
+        if !isMerged {
+          try report(
+            Diagnostic(
+              position: position, message: "`\(name)` is given twice",
+              related: [.init(position: first, message: "first given here")]))
+        }
+        try cursor.skip()
+        return
+      }
+      seen[name] = position
+      do throws(Diagnostic) {
+        try body(&self, name, position)
+      } catch {
+        faulty.insert(name)
+        try report(error)
+      }
+    }
+    return faulty
+  }
+
+  /// A mapping from names of links.
+  mutating func readNamed(
+    _ cursor: YAMLCursor,
+    _ body: (inout DocumentReader, InterfaceName, SourcePosition) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    var seen: [InterfaceName: SourcePosition] = [:]
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      do throws(Diagnostic) {
+        let position = key.position
+        let name = try ValueParser.name(key, "name")
+        if let first = seen[name] {
+          guard !isMerged else { return }
+          throw Diagnostic(
+            position: position, message: "\(name) is given twice",
+            related: [.init(position: first, message: "first given here")])
+        }
+        seen[name] = position
+        try body(&self, name, position)
+      } catch {
+        try report(error)
+      }
+    }
+  }
+
+  /// A mapping with very many keys: what is given twice is found when it is sorted.
+  mutating func readTable(
+    _ cursor: YAMLCursor, _ body: (inout DocumentReader, YAMLScalar, Bool) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    try cursor.readMapping { key, isMerged throws(Diagnostic) in
+      do throws(Diagnostic) {
+        try body(&self, key, isMerged)
+      } catch {
+        try report(error)
+      }
+    }
+  }
+
+  mutating func readList(
+    _ cursor: YAMLCursor, _ key: String, _ body: (inout DocumentReader) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    try expect(.sequence, cursor, key, "a list, such as [first, second]")
+    try cursor.readSequence { () throws(Diagnostic) in
+      do throws(Diagnostic) {
+        try body(&self)
+      } catch {
+        try report(error)
+      }
+    }
+  }
+
+  func readScalar(_ cursor: YAMLCursor, _ key: String) throws(Diagnostic) -> YAMLScalar {
+    try expect(.scalar, cursor, key, "a single value")
+    return try cursor.readScalar()
+  }
+
+  func expect(
+    _ kind: NodeKind, _ cursor: YAMLCursor, _ key: String, _ expected: String
+  ) throws(Diagnostic) {
+    guard let next = try cursor.peek(), next.kind != kind else { return }
+    let found =
+      switch next.kind {
+      case .scalar: "a single value"
+      case .mapping: "a mapping"
+      case .sequence: "a list"
+      }
+    throw Diagnostic(position: next.position, message: "\(key): expected \(expected), not \(found)")
+  }
+
+  /// Whether nothing is said (`vx-prod:` with nothing behind it), which stands for no keys.
+  func skipsNull(_ cursor: YAMLCursor) throws(Diagnostic) -> Bool {
+    guard let next = try cursor.peek(), next.kind == .scalar else { return false }
+    let scalar = try cursor.readScalar()
+    guard scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position, message: "expected a mapping, not \(ValueParser.shown(scalar))")
+    }
+    return true
+  }
+
+  /// A table that says nothing is more likely forgotten than meant to be emptied.
+  func checkNotNull(_ cursor: YAMLCursor, _ key: String, _ way: String) throws(Diagnostic) {
+    guard let next = try cursor.peek(), next.kind == .scalar else { return }
+    let scalar = try cursor.readScalar()
+    guard scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position,
+        message:
+          "\(key): expected \(["fdb", "neighbours", "vnis"].contains(key) ? "a mapping" : key == "vlans" ? "a list or a mapping" : "a list"), not \(ValueParser.shown(scalar))"
+      )
+    }
+    throw Diagnostic(
+      position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
+  }
+
+  func shortened(_ text: String) -> String {
+    text.count > 60 ? text.prefix(60) + "…" : text
+  }
+}

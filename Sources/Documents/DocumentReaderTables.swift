@@ -1,0 +1,393 @@
+import OverlayModel
+
+// The tables of a link: FDB, VLANs, VNIs, neighbours, addresses, routes.
+
+extension DocumentReader {
+  mutating func readFlood(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+    try checkNotNull(cursor, "flood", "[] for an empty list")
+    return try readDestinations(cursor, mac: .zero, key: "flood")
+  }
+
+  /// A list of destinations, sorted, each once.
+  mutating func readDestinations(
+    _ cursor: YAMLCursor, mac: MACAddress, key: String
+  ) throws(Diagnostic) -> [FDBEntry] {
+    var entries: [FDBEntry] = []
+    try readList(cursor, key) { reader throws(Diagnostic) in
+      if let entry = try reader.readDestination(cursor, mac: mac, key: key) { entries.append(entry) }
+    }
+    return try unique(entries, merged: []) { "\(key): \($0.destinationText) is given twice" }
+  }
+
+  mutating func readFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+    try checkNotNull(cursor, "fdb", "{} for an empty table")
+    try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to VTEPs")
+    var entries: [FDBEntry] = []
+    var merged: [FDBEntry] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let mac = try ValueParser.mac(key, "fdb")
+      if mac == .zero {
+        throw Diagnostic(position: position, message: "fdb: the zero address is the flood list: use `flood`")
+      }
+      var added: [FDBEntry]
+      if mac.isMulticast, try cursor.peek()?.kind == .sequence {
+        added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
+      } else {
+        added = [try reader.readDestination(cursor, mac: mac, key: "fdb", source: position)].compactMap(
+          \.self)
+      }
+      if isMerged { merged += added } else { entries += added }
+    }
+    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  private static let destinationKeys = ["vtep", "vni", "port", "via"]
+
+  /// `VTEP`, or a mapping with more.
+  ///
+  /// - Returns: nil if the faults in it have been reported.
+  mutating func readDestination(
+    _ cursor: YAMLCursor, mac: MACAddress, key: String, source: SourcePosition? = nil
+  ) throws(Diagnostic) -> FDBEntry? {
+    guard let next = try cursor.peek() else {
+      throw Diagnostic(position: .none, message: "\(key): the value is missing")
+    }
+    switch next.kind {
+    case .scalar:
+      let scalar = try cursor.readScalar()
+      return FDBEntry(mac: mac, vtep: try vtep(scalar, key), source: source ?? scalar.position)
+    case .sequence where mac == .zero:
+      throw Diagnostic(
+        position: next.position, message: "\(key): expected a VTEP, not a list in the list")
+    case .sequence:
+      throw Diagnostic(
+        position: next.position,
+        message: "\(key): \(mac) takes one VTEP: only a multicast address can have a list")
+    case .mapping: break
+    }
+    var address: IPAddress?
+    var vni: UInt32 = 0
+    var port: UInt32 = 0
+    var via = InterfaceName.none
+    let faultsBefore = diagnostics.count
+    try readObject(cursor, keys: Self.destinationKeys) { reader, name, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, name)
+      switch name {
+      case "vtep": address = try reader.vtep(scalar, name)
+      case "vni": vni = try ValueParser.number(scalar, name, 1...16_777_215)
+      case "port": port = try ValueParser.number(scalar, name, 1...65535)
+      default: via = try ValueParser.name(scalar, name)
+      }
+    }
+    guard let address else {
+      // If the address itself is at fault, that has been said.
+      if diagnostics.count > faultsBefore { return nil }
+      throw Diagnostic(
+        position: next.position, message: "\(key): `vtep` is missing, the address of the tunnel endpoint")
+    }
+    return FDBEntry(
+      mac: mac, vtep: address, vni: vni, port: UInt16(port), via: via, source: source ?? next.position)
+  }
+
+  func vtep(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> IPAddress {
+    guard !scalar.isNull else {
+      throw Diagnostic(
+        position: scalar.position,
+        message: "\(key): the address of the VTEP is missing, such as 192.0.2.12 or 2001:db8::12")
+    }
+    let address = try ValueParser.address(scalar, key)
+    guard !address.isUnspecified else {
+      throw Diagnostic(position: scalar.position, message: "\(key): \(address) is no address of a VTEP")
+    }
+    return address
+  }
+
+  mutating func readBridgeFDB(
+    _ cursor: YAMLCursor, of bridge: InterfaceName
+  ) throws(Diagnostic) -> [BridgeFDBEntry] {
+    try checkNotNull(cursor, "fdb", "{} for an empty table")
+    try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to `{port: NAME}`")
+    var entries: [BridgeFDBEntry] = []
+    var merged: [BridgeFDBEntry] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let mac = try ValueParser.mac(key, "fdb")
+      guard mac != .zero, !mac.isMulticast else {
+        throw Diagnostic(
+          position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
+      }
+      var port: InterfaceName?
+      var vlan: UInt32 = 0
+      let faultsBefore = reader.diagnostics.count
+      try reader.expect(.mapping, cursor, "fdb", "`{port: NAME}`")
+      try reader.readObject(cursor, keys: ["port", "vlan"]) { reader, name, _ throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, name)
+        if name == "vlan" {
+          vlan = try ValueParser.number(scalar, name, VLANEntry.ids)
+        } else {
+          port = try ValueParser.name(scalar, name)
+        }
+      }
+      guard let port else {
+        if reader.diagnostics.count > faultsBefore { return }
+        throw Diagnostic(
+          position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
+      }
+      let entry = BridgeFDBEntry(
+        mac: mac, port: port, vlan: UInt16(vlan), marks: port == bridge ? .permanent : .staticInBridge,
+        source: position)
+      if isMerged { merged.append(entry) } else { entries.append(entry) }
+    }
+    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+  }
+
+  private static let routeKeys = ["to", "via", "device", "onlink", "metric", "type"]
+
+  mutating func readRoutes(_ cursor: YAMLCursor) throws(Diagnostic) -> [Route] {
+    try checkNotNull(cursor, "routes", "[] for none")
+    var routes: [Route] = []
+    try readList(cursor, "routes") { reader throws(Diagnostic) in
+      if let route = try reader.readRoute(cursor) { routes.append(route) }
+    }
+    return try unique(routes, merged: []) { "routes: \($0.key) is given twice" }
+  }
+
+  /// - Returns: nil if the faults in it have been reported.
+  mutating func readRoute(_ cursor: YAMLCursor) throws(Diagnostic) -> Route? {
+    try expect(.mapping, cursor, "routes", "`{to: NETWORK, …}`")
+    guard let start = try cursor.peek()?.position else { return nil }
+    var to: (text: String, position: SourcePosition)?
+    var via: (address: IPAddress, position: SourcePosition)?
+    var device = InterfaceName.none
+    var isOnlink = false
+    var metric: UInt32?
+    var kind = Route.Kind.unicast
+    let faultsBefore = diagnostics.count
+    try readObject(cursor, keys: Self.routeKeys) { reader, key, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, key)
+      switch key {
+      case "to": to = (scalar.text, scalar.position)
+      case "via": via = (try reader.vtep(scalar, key), scalar.position)
+      case "device": device = try ValueParser.name(scalar, key)
+      case "onlink": isOnlink = try ValueParser.flag(scalar, key)
+      case "metric": metric = try ValueParser.number(scalar, key, 1...UInt32.max)
+      default:
+        guard let found = Route.Kind.allCases.first(where: { $0.word == scalar.text }) else {
+          let words = Route.Kind.allCases.map { "`\($0.word)`" }.joined(separator: " or ")
+          throw Diagnostic(
+            position: scalar.position, message: "type: \(ValueParser.shown(scalar)) is not \(words)")
+        }
+        kind = found
+      }
+    }
+    guard diagnostics.count == faultsBefore else { return nil }
+    guard let to else {
+      throw Diagnostic(
+        position: start, message: "routes: `to` is missing, the network, such as 10.9.0.0/16 or default")
+    }
+    let destination = try ValueParser.network(to.text, to.position, family: via?.address.family)
+    let family = destination.address.family
+    if let via, via.address.family != family {
+      throw Diagnostic(
+        position: via.position,
+        message: "via: \(via.address) is an \(via.address.family.name) address, but `to` is \(family.name)")
+    }
+    if kind == .unicast, via == nil, device.isNone {
+      throw Diagnostic(
+        position: start, message: "routes: where to? Give `via`, or `device`, or a `type` such as unreachable"
+      )
+    }
+    if kind != .unicast, via != nil || !device.isNone {
+      throw Diagnostic(
+        position: start, message: "routes: `type: \(kind.word)` leads nowhere: leave out `via` and `device`")
+    }
+    if isOnlink, via == nil || device.isNone {
+      throw Diagnostic(position: start, message: "routes: `onlink` needs `via` and `device`")
+    }
+    return Route(
+      destination: destination, metric: metric ?? Route.usualMetric(family), tableNumber: 0, kind: kind,
+      via: via?.address ?? .unspecified, device: device, isOnlink: isOnlink, source: start)
+  }
+
+  /// So many VNIs one device can have in a document: far above what Linux carries.
+  private static let vniLimit = 1_000_000
+
+  mutating func readVNIs(_ cursor: YAMLCursor, _ link: inout LinkState) throws(Diagnostic) {
+    try checkNotNull(cursor, "vnis", "{} for none")
+    try expect(.mapping, cursor, "vnis", "a mapping of VNIs and ranges")
+    var vnis: [VNIEntry] = []
+    var fdb: [FDBEntry] = []
+    var undescribed: Set<UInt32> = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let span = try ValueParser.span(key, "vnis", 1...VNIEntry.largestID)
+      guard vnis.count + span.count <= Self.vniLimit else {
+        throw Diagnostic(position: position, message: "vnis: more than \(Self.vniLimit) VNIs of one device")
+      }
+      var group = IPAddress.unspecified
+      var entries: [FDBEntry]?
+      if try !reader.skipsNull(cursor) {
+        try reader.readObject(cursor, keys: ["flood", "fdb", "group"]) { reader, key, _ throws(Diagnostic) in
+          switch key {
+          case "flood": entries = (entries ?? []) + (try reader.readFlood(cursor))
+          case "fdb": entries = (entries ?? []) + (try reader.readFDB(cursor))
+          default:
+            let scalar = try reader.readScalar(cursor, key)
+            group = try ValueParser.address(scalar, key)
+            guard group.isMulticast else {
+              throw Diagnostic(
+                position: scalar.position,
+                message: "group: \(group) is not a multicast address: VTEPs go under `flood`")
+            }
+          }
+        }
+      }
+      vnis += span.map { VNIEntry(id: $0, group: group, source: position) }
+      guard let entries else {
+        undescribed.formUnion(span)
+        return
+      }
+      for id in span {
+        fdb += entries.map {
+          FDBEntry(
+            mac: $0.mac, sourceVNI: id, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via,
+            source: $0.source)
+        }
+      }
+    }
+    link.vnis = try unique(vnis, merged: []) { "vnis: \($0.id) is given twice" }
+    link.fdb = (link.fdb ?? []) + fdb
+    link.undescribedVNIs = undescribed
+  }
+
+  /// A list of VLANs and ranges, or a mapping from them to what they are here.
+  mutating func readVLANs(_ cursor: YAMLCursor, isPort: Bool) throws(Diagnostic) -> [VLANEntry] {
+    try checkNotNull(cursor, "vlans", "[] for none")
+    var entries: [VLANEntry] = []
+    var merged: [VLANEntry] = []
+    if try cursor.peek()?.kind == .mapping {
+      try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+        let added = try reader.readVLAN(
+          cursor, ValueParser.span(key, "vlans", VLANEntry.ids), key.position, isPort)
+        if isMerged { merged += added } else { entries += added }
+      }
+    } else {
+      try readList(cursor, "vlans") { reader throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, "vlans")
+        let span = try ValueParser.span(scalar, "vlans", VLANEntry.ids)
+        entries += span.map { VLANEntry(id: UInt16($0), source: scalar.position) }
+      }
+    }
+    let result = try unique(entries, merged: merged) { "vlans: \($0.id) is given twice" }
+    for (first, second) in zip(result.filter(\.isPVID), result.filter(\.isPVID).dropFirst()) {
+      try report(
+        Diagnostic(
+          position: second.source, message: "vlans: a second `pvid`: frames without a tag belong to one VLAN",
+          related: [.init(position: first.source, message: "the first is here")]))
+    }
+    return result
+  }
+
+  mutating func readVLAN(
+    _ cursor: YAMLCursor, _ span: ClosedRange<UInt32>, _ position: SourcePosition, _ isPort: Bool
+  ) throws(Diagnostic) -> [VLANEntry] {
+    var isPVID = false
+    var isUntagged = false
+    var vnis: ClosedRange<UInt32>?
+    if try !skipsNull(cursor) {
+      try readObject(cursor, keys: ["pvid", "untagged"] + (isPort ? ["vni"] : [])) {
+        reader, key, _ throws(Diagnostic) in
+        let scalar = try reader.readScalar(cursor, key)
+        switch key {
+        case "pvid":
+          isPVID = try ValueParser.flag(scalar, key)
+          if isPVID, span.count > 1 {
+            throw Diagnostic(
+              position: scalar.position,
+              message: "pvid: frames without a tag belong to one VLAN, not to \(span.count)")
+          }
+        case "untagged": isUntagged = try ValueParser.flag(scalar, key)
+        default:
+          let range = try ValueParser.span(scalar, key, 1...16_777_215)
+          guard range.count == span.count else {
+            throw Diagnostic(
+              position: scalar.position,
+              message:
+                "vni: \(range.count) VNIs for \(span.count) VLANs: each VLAN has one, in the same order")
+          }
+          vnis = range
+        }
+      }
+    }
+    return span.map { id in
+      VLANEntry(
+        id: UInt16(id), isPVID: isPVID, isUntagged: isUntagged,
+        vni: vnis.map { $0.lowerBound + (id - span.lowerBound) } ?? 0, source: position)
+    }
+  }
+
+  mutating func readNeighbours(_ cursor: YAMLCursor) throws(Diagnostic) -> [Neighbour] {
+    try checkNotNull(cursor, "neighbours", "{} for an empty table")
+    try expect(.mapping, cursor, "neighbours", "a mapping of IP addresses to MAC addresses")
+    var entries: [Neighbour] = []
+    var merged: [Neighbour] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let address = try ValueParser.address(key, "neighbours")
+      guard !address.isMulticast, !address.isUnspecified else {
+        throw Diagnostic(position: position, message: "neighbours: \(address) is no address of a host")
+      }
+      let mac = try ValueParser.mac(reader.readScalar(cursor, "neighbours"), "neighbours")
+      let entry = Neighbour(address: address, mac: mac, source: position)
+      if isMerged { merged.append(entry) } else { entries.append(entry) }
+    }
+    return try unique(entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+  }
+
+  mutating func readAddresses(_ cursor: YAMLCursor) throws(Diagnostic) -> [InterfaceAddress] {
+    try checkNotNull(cursor, "addresses", "[] for none")
+    var entries: [InterfaceAddress] = []
+    try readList(cursor, "addresses") { reader throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, "addresses")
+      entries.append(
+        InterfaceAddress(
+          prefix: try ValueParser.prefix(scalar, "addresses"),
+          order: UInt16(truncatingIfNeeded: entries.count),
+          source: scalar.position))
+    }
+    return try unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
+  }
+
+  /// Sorts, reports what is given twice, and takes from merge keys what is not given otherwise.
+  mutating func unique<Entry: TableEntry>(
+    _ entries: [Entry], merged: [Entry], _ message: (Entry) -> String
+  ) throws(Diagnostic) -> [Entry] {
+    func isBefore(_ a: Entry, _ b: Entry) -> Bool {
+      if Entry.precedes(a, b) { return true }
+      return a.hasSameIdentity(as: b) && a.source < b.source
+    }
+    var result: [Entry] = []
+    result.reserveCapacity(entries.count + merged.count)
+    for entry in entries.sorted(by: isBefore) {
+      if let first = result.last, first.hasSameIdentity(as: entry) {
+        try report(
+          Diagnostic(
+            position: entry.source, message: message(entry),
+            related: [.init(position: first.source, message: "first given here")]))
+      } else {
+        result.append(entry)
+      }
+    }
+    guard !merged.isEmpty else { return result }
+    // Explicit entries win over merged ones, and earlier merges over later ones: the first stays.
+    var all: [Entry] = []
+    for entry in (result + merged).enumerated().sorted(by: {
+      Entry.precedes($0.element, $1.element)
+        || ($0.element.hasSameIdentity(as: $1.element) && $0.offset < $1.offset)
+    }) where all.last?.hasSameIdentity(as: entry.element) != true {
+      all.append(entry.element)
+    }
+    return all
+  }
+}
