@@ -125,6 +125,7 @@ public final class Applier {
     observed = try HostObserver(socket).observe(goal.scope)
     observed.missingAttributes = probe.missingAttributes
     observed.missingKinds = probe.missingKinds
+    observed.missingFeatures = probe.missingFeatures
     plan = Planner.plan(desired: desired, observed: observed, options: options)
     return (observed, plan)
   }
@@ -293,6 +294,10 @@ extension Plan {
     return steps.contains { step in
       if case .set(_, let changes) = step.operation {
         return changes.contains { $0.attribute.kernelOption != nil }
+      }
+      switch step.operation {
+      case .entry(.nexthop(.create)), .entry(.mdb(.create)): return true
+      default: break
       }
       guard case .create(let creation) = step.operation else { return false }
       if !presentKinds.contains(step.kind), step.kind != .bridge, step.kind != .vxlan { return true }

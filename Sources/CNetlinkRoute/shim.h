@@ -12,6 +12,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include <netlink/netlink.h>
@@ -30,6 +31,21 @@ enum {
     WEFT_IFLA_VXLAN_LOCALBYPASS = 31,          // 6.5
     WEFT_IFLA_BR_FDB_MAX_LEARNED = 49,         // 6.7
     WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS = 43, // 6.4
+};
+
+// The same of include/uapi/linux/if_bridge.h, for the multicast forwarding table of VXLAN devices (6.4).
+enum {
+    WEFT_MDBE_ATTR_RTPROT = 4,
+    WEFT_MDBE_ATTR_DST = 5,
+    WEFT_MDBE_ATTR_DST_PORT = 6,
+    WEFT_MDBE_ATTR_VNI = 7,
+    WEFT_MDBE_ATTR_IFINDEX = 8,
+    WEFT_MDBE_ATTR_SRC_VNI = 9,
+    WEFT_MDBA_MDB_EATTR_DST = 6,
+    WEFT_MDBA_MDB_EATTR_DST_PORT = 7,
+    WEFT_MDBA_MDB_EATTR_VNI = 8,
+    WEFT_MDBA_MDB_EATTR_IFINDEX = 9,
+    WEFT_MDBA_MDB_EATTR_SRC_VNI = 10,
 };
 
 #endif

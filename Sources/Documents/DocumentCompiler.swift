@@ -41,6 +41,7 @@ public struct DocumentCompiler {
     for link in compiler.state.sortedLinks where link.vlans != nil || link.kind == .bridge {
       compiler.checkVLANs(of: link)
     }
+    compiler.checkNexthops()
     compiler.checkSharedPorts()
     compiler.checkTwins()
     guard compiler.diagnostics.isEmpty else {
@@ -54,6 +55,7 @@ public struct DocumentCompiler {
     faulty = reader.declarations.compactMapValues { $0.faulty.isEmpty ? nil : $0.faulty }
     state = HostState(
       links: reader.declarations.values.map(\.link), sources: SourceMap(files: files.map(\.name)))
+    state.tables.nexthops = reader.nexthops
   }
 
   private mutating func fault(
@@ -267,6 +269,12 @@ public struct DocumentCompiler {
           "vxlan \(name): an `external` device has entries for each VNI, not for the device: put `fdb` and `flood` under `vnis`"
         )
       }
+      if let entry = link.mdb?.first(where: { $0.sourceVNI == 0 }) {
+        fault(
+          entry.source,
+          "vxlan \(name): an `external` device has entries for each VNI, not for the device: put `mdb` under `vnis`"
+        )
+      }
       if let entry = link.vnis?.first(where: { !$0.group.isUnspecified }) {
         checkGroup(of: entry, link, specific)
       }
@@ -353,40 +361,120 @@ public struct DocumentCompiler {
         specific.position(of: .flowLabel),
         "vxlan \(name): `flow-label` is for an IPv6 underlay: give an IPv6 address as `local`")
     }
-    for entry in link.fdb ?? [] where entry.vtep.family != family {
+    let vteps =
+      (link.fdb ?? []).filter { !$0.fits(family) }.map { ($0.vtep, $0.source) }
+      + (link.mdb ?? []).filter { $0.vtep.family != family }.map { ($0.vtep, $0.source) }
+    for (vtep, source) in vteps {
       let reason =
         specific[.local] == nil && specific[.remote] == nil && specific[.group] == nil
-        ? "is \(family.name) because it has no `local` address: give it an \(entry.vtep.family.name) one"
+        ? "is \(family.name) because it has no `local` address: give it an \(vtep.family.name) one"
         : "is \(family.name): Linux takes one family for each device"
       fault(
+        source, "vxlan \(name): \(vtep) is an \(vtep.family.name) address, but the device \(reason)")
+    }
+    for entry in link.fdb ?? [] where entry.nexthop != 0 {
+      checkGroup(of: entry, link, family)
+    }
+  }
+
+  // MARK: Nexthops
+
+  private func nexthop(_ id: UInt32) -> Nexthop? { state.tables.nexthops?.first { $0.id == id } }
+
+  private mutating func checkNexthops() {
+    for group in state.tables.nexthops ?? [] {
+      var first: Nexthop?
+      for member in group.members {
+        guard let nexthop = nexthop(member.id) else {
+          fault(
+            group.source,
+            "nexthop \(group.id): there is no nexthop \(member.id) of its group: describe it under `nexthops`"
+          )
+          continue
+        }
+        if nexthop.isGroup {
+          fault(
+            group.source, "nexthop \(group.id): \(member.id) is a group: a group has no groups in it",
+            nexthop.source, "\(member.id) is here")
+        } else if let first, first.via.family != nexthop.via.family {
+          fault(
+            group.source,
+            "nexthop \(group.id): \(first.id) is \(first.via.family.name), \(nexthop.id) \(nexthop.via.family.name): a group has one family",
+            nexthop.source, "\(nexthop.id) is here")
+        }
+        first = first ?? nexthop
+      }
+    }
+  }
+
+  /// As far as documents describe the group; whether there is one at all is seen on the host.
+  private mutating func checkGroup(of entry: FDBEntry, _ link: LinkState, _ family: IPAddress.Family) {
+    guard let group = nexthop(entry.nexthop) else { return }
+    guard group.isGroup else {
+      fault(
         entry.source,
-        "vxlan \(name): \(entry.vtep) is an \(entry.vtep.family.name) address, but the device \(reason)")
+        "vxlan \(link.name): nexthop \(group.id) is no group: Linux takes groups alone, if only of one: put it into one",
+        group.source, "\(group.id) is here")
+      return
+    }
+    for member in group.members {
+      guard let nexthop = nexthop(member.id), !nexthop.isGroup, nexthop.via.family != family else { continue }
+      fault(
+        entry.source,
+        "vxlan \(link.name): nexthop \(nexthop.id) of the group \(group.id) is \(nexthop.via.family.name), but the device is \(family.name)",
+        nexthop.source, "\(nexthop.id) is here")
+      return
     }
   }
 
   /// The kernel leaves the device's own port and VNI out of its entries, and so does weft.
   private mutating func normalise(_ link: LinkState, _ specific: AttributeSet) {
-    guard let entries = link.fdb, !isUnclear(link, .vni, .port) else { return }
+    guard !isUnclear(link, .vni, .port) else { return }
     let complete = specific.withDefaults()
-    let vni = complete.number(.vni) ?? 0
+    let own = complete.number(.vni) ?? 0
     let port = UInt16(truncatingIfNeeded: complete.number(.port) ?? 0)
-    guard
-      entries.contains(where: { ($0.vni != 0 && [vni, $0.sourceVNI].contains($0.vni)) || $0.port == port })
-    else { return }
-    let normal = entries.map { entry in
-      FDBEntry(
-        mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep,
-        vni: entry.vni == (entry.sourceVNI == 0 ? vni : entry.sourceVNI) ? 0 : entry.vni,
-        port: entry.port == port ? 0 : entry.port, via: entry.via, origin: entry.origin, source: entry.source)
-    }.sorted(by: FDBEntry.precedes)
-    for (first, second) in zip(normal, normal.dropFirst()) where first.hasSameIdentity(as: second) {
-      let what = first.mac.holdsDestinationList ? second.destinationText : "\(second.mac)"
+    func vni(_ given: UInt32, _ network: UInt32) -> UInt32 {
+      given == (network == 0 ? own : network) ? 0 : given
+    }
+    if let entries = link.fdb {
+      let normal = entries.map { entry in
+        FDBEntry(
+          mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep, nexthop: entry.nexthop,
+          vni: vni(entry.vni, entry.sourceVNI), port: entry.port == port ? 0 : entry.port, via: entry.via,
+          origin: entry.origin, source: entry.source)
+      }
+      let checked = checkTwice(normal, entries, link) {
+        $0.mac.holdsDestinationList ? $0.destinationText : "\($0.mac)"
+      }
+      state.links[link.name]?.fdb = checked
+    }
+    if let entries = link.mdb {
+      let normal = entries.map { entry in
+        MDBEntry(
+          group: entry.group, sourceVNI: entry.sourceVNI, vtep: entry.vtep,
+          vni: vni(entry.vni, entry.sourceVNI), port: entry.port == port ? 0 : entry.port, via: entry.via,
+          source: entry.source)
+      }
+      let checked = checkTwice(normal, entries, link) { "\($0.group) at \($0.vtep)" }
+      state.links[link.name]?.mdb = checked
+    }
+  }
+
+  /// Sorted, and without what is the same only when the device's own values are left out.
+  private mutating func checkTwice<Entry: TableEntry>(
+    _ normal: [Entry], _ given: [Entry], _ link: LinkState, _ what: (Entry) -> String
+  ) -> [Entry] {
+    // Most say nothing that is left out.
+    guard zip(normal, given).contains(where: { !$0.hasSameIdentity(as: $1) || !$0.hasSameContent(as: $1) })
+    else { return given }
+    let sorted = normal.sorted(by: Entry.precedes)
+    for (first, second) in zip(sorted, sorted.dropFirst()) where first.hasSameIdentity(as: second) {
       fault(
         max(first.source, second.source),
-        "vxlan \(link.name): \(what) is given twice: without `vni` and `port` the device's own are meant",
+        "vxlan \(link.name): \(what(second)) is given twice: without `vni` and `port` the device's own are meant",
         min(first.source, second.source), "first given here")
     }
-    state.links[link.name]?.fdb = normal
+    return sorted
   }
 
   /// As far as the documents alone tell; the host's own MTUs are looked at when there is a host.

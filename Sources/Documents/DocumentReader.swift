@@ -24,6 +24,8 @@ struct DocumentReader {
   private(set) var diagnostics: [Diagnostic] = []
   private(set) var declarations: [InterfaceName: Declaration] = [:]
   private(set) var memberships: [Membership] = []
+  /// Nil where no file speaks of nexthops.
+  private(set) var nexthops: [Nexthop]?
 
   /// The one version of the format that there is.
   static let version: UInt32 = 1
@@ -74,6 +76,7 @@ struct DocumentReader {
               "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1"
           )
         }
+      case Nexthop.tableName: try reader.addNexthops(reader.readNexthops(cursor))
       default: try reader.readLinks(cursor, kind: Self.sections.kinds[key])
       }
     }
@@ -88,7 +91,7 @@ struct DocumentReader {
     // Over IPv4 or IPv6 is seen by the addresses.
     let kinds = LinkKind.made.filter { $0 != .ip6gretap }
     return (
-      ["weft"] + kinds.map(\.section) + ["links"],
+      ["weft"] + kinds.map(\.section) + ["links", Nexthop.tableName],
       Dictionary(kinds.map { ($0.section, $0) }, uniquingKeysWith: { first, _ in first })
     )
   }()
@@ -98,6 +101,11 @@ struct DocumentReader {
       "Linux has no STT: the protocol was never part of it; use `geneves`, whose packets network cards split just as well"
     return ["stt": reason, "stts": reason]
   }()
+
+  /// What one file says beside what others have said.
+  private mutating func addNexthops(_ added: [Nexthop]) throws(Diagnostic) {
+    nexthops = try unique((nexthops ?? []) + added, merged: []) { "nexthop \($0.id) is described twice" }
+  }
 
   // MARK: Links
 
@@ -125,7 +133,7 @@ struct DocumentReader {
   private static let portKeys = AttributeTable.bridgePort.keys + ["optional", "vlans"]
   /// Keys of a kind that are no attributes of its table.
   static let ownSections: [LinkKind: [String]] = [
-    .vxlan: ["flood", "fdb", "vnis"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
+    .vxlan: ["flood", "fdb", "mdb", "vnis"], .bridge: ["ports", "fdb", "vlans"], .gretap: ["nvgre"],
     .vrf: ["routes"],
   ]
 
@@ -142,6 +150,7 @@ struct DocumentReader {
       switch (kind, key) {
       case (.vxlan, "flood"): link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
       case (.vxlan, "fdb"): link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
+      case (.vxlan, "mdb"): link.mdb = (link.mdb ?? []) + (try reader.readMDB(cursor))
       case (.vxlan, "vnis"): try reader.readVNIs(cursor, &link)
       case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
       case (.bridge, "vlans"): link.vlans = try reader.readVLANs(cursor, isPort: false)
@@ -152,6 +161,7 @@ struct DocumentReader {
       }
     }
     link.fdb?.sort(by: FDBEntry.precedes)
+    link.mdb?.sort(by: MDBEntry.precedes)
     if let table = link.specific?.number(.vrfTable) { link.routes = link.routes?.map { $0.inTable(table) } }
     if kind == .gretap, link.underlayFamily == .v6 { link.kind = .ip6gretap }
     declaration = Declaration(link: link, faulty: faulty)

@@ -42,7 +42,39 @@ extension DocumentReader {
     return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
   }
 
+  /// Multicast groups, and the VTEPs that want what is sent to them.
+  mutating func readMDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [MDBEntry] {
+    try checkNotNull(cursor, "mdb", "{} for an empty table")
+    try expect(.mapping, cursor, "mdb", "a mapping of multicast groups to lists of VTEPs")
+    var entries: [MDBEntry] = []
+    var merged: [MDBEntry] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let group = try ValueParser.address(key, "mdb")
+      guard group.isMulticast || group.isUnspecified else {
+        throw Diagnostic(
+          position: key.position,
+          message:
+            "mdb: \(group) is no multicast address: a key is a group, or 0.0.0.0 or :: for all that have no entry"
+        )
+      }
+      var added: [FDBEntry] = []
+      if try cursor.peek()?.kind == .sequence {
+        try reader.readList(cursor, "mdb") { reader throws(Diagnostic) in
+          if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") { added.append(entry) }
+        }
+      } else if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") {
+        added.append(entry)
+      }
+      let converted = added.map {
+        MDBEntry(group: group, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via, source: $0.source)
+      }
+      if isMerged { merged += converted } else { entries += converted }
+    }
+    return try unique(entries, merged: merged) { "mdb: \($0.group) at \($0.vtep) is given twice" }
+  }
+
   private static let destinationKeys = ["vtep", "vni", "port", "via"]
+  private static let ownKeysOfUnicast = ["nexthop"]
 
   /// `VTEP`, or a mapping with more.
   ///
@@ -70,15 +102,29 @@ extension DocumentReader {
     var vni: UInt32 = 0
     var port: UInt32 = 0
     var via = InterfaceName.none
+    var nexthop: (id: UInt32, position: SourcePosition)?
+    var others = false
     let faultsBefore = diagnostics.count
-    try readObject(cursor, keys: Self.destinationKeys) { reader, name, _ throws(Diagnostic) in
+    let keys = Self.destinationKeys + (mac.holdsDestinationList ? [] : Self.ownKeysOfUnicast)
+    try readObject(cursor, keys: keys) { reader, name, _ throws(Diagnostic) in
       let scalar = try reader.readScalar(cursor, name)
+      if name != "nexthop" { others = true }
       switch name {
+      case "nexthop":
+        nexthop = (try ValueParser.number(scalar, name, Nexthop.ids), scalar.position)
       case "vtep": address = try reader.vtep(scalar, name)
       case "vni": vni = try ValueParser.number(scalar, name, 1...16_777_215)
       case "port": port = try ValueParser.number(scalar, name, 1...65535)
       default: via = try ValueParser.name(scalar, name)
       }
+    }
+    if let nexthop, diagnostics.count == faultsBefore {
+      guard !others else {
+        throw Diagnostic(
+          position: nexthop.position,
+          message: "nexthop: the VTEPs are those of the group: leave out `vtep`, `vni`, `port` and `via`")
+      }
+      return FDBEntry(mac: mac, nexthop: nexthop.id, source: source ?? next.position)
     }
     guard let address else {
       // If the address itself is at fault, that has been said.
@@ -210,6 +256,99 @@ extension DocumentReader {
       via: via?.address ?? .unspecified, device: device, isOnlink: isOnlink, source: start)
   }
 
+  // MARK: Nexthops
+
+  private static let nexthopKeys = ["via", "group", "fdb"]
+
+  /// The host's nexthop objects, by number.
+  mutating func readNexthops(_ cursor: YAMLCursor) throws(Diagnostic) -> [Nexthop] {
+    try checkNotNull(cursor, "nexthops", "{} for none")
+    try expect(.mapping, cursor, "nexthops", "a mapping of numbers to `{via: VTEP, fdb: true}`")
+    var entries: [Nexthop] = []
+    var merged: [Nexthop] = []
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      let id = try ValueParser.number(key, "nexthops", Nexthop.ids)
+      try reader.expect(.mapping, cursor, "nexthops", "`{via: VTEP, fdb: true}`")
+      guard let entry = try reader.readNexthop(cursor, id, position) else { return }
+      if isMerged { merged.append(entry) } else { entries.append(entry) }
+    }
+    return try unique(entries, merged: merged) { "nexthops: \($0.id) is given twice" }
+  }
+
+  /// - Returns: nil if the faults in it have been reported.
+  private mutating func readNexthop(
+    _ cursor: YAMLCursor, _ id: UInt32, _ position: SourcePosition
+  ) throws(Diagnostic) -> Nexthop? {
+    var via: IPAddress?
+    var members: [Nexthop.Member]?
+    var isForFDB = false
+    let faultsBefore = diagnostics.count
+    try readObject(cursor, keys: Self.nexthopKeys) { reader, key, _ throws(Diagnostic) in
+      switch key {
+      case "group": members = try reader.readMembers(cursor)
+      case "fdb": isForFDB = try ValueParser.flag(reader.readScalar(cursor, key), key)
+      default:
+        let scalar = try reader.readScalar(cursor, key)
+        let address = try reader.vtep(scalar, key)
+        guard !address.isMulticast else {
+          throw Diagnostic(
+            position: scalar.position,
+            message: "via: \(address) is a multicast address: a nexthop is one VTEP")
+        }
+        via = address
+      }
+    }
+    guard diagnostics.count == faultsBefore else { return nil }
+    guard isForFDB else {
+      throw Diagnostic(
+        position: position,
+        message: "nexthop \(id): weft knows those of FDB entries alone: give it `fdb: true`")
+    }
+    guard (via == nil) != (members == nil) else {
+      throw Diagnostic(
+        position: position,
+        message: "nexthop \(id): give it `via`, the address of a VTEP, or `group`, the numbers of several")
+    }
+    return Nexthop(id: id, via: via ?? .unspecified, members: members ?? [], source: position)
+  }
+
+  private mutating func readMembers(_ cursor: YAMLCursor) throws(Diagnostic) -> [Nexthop.Member] {
+    var members: [Nexthop.Member] = []
+    let start = try cursor.peek()?.position ?? .none
+    try readList(cursor, "group") { reader throws(Diagnostic) in
+      guard let next = try cursor.peek() else { return }
+      var id: UInt32?
+      var weight: UInt32 = 1
+      let faultsBefore = reader.diagnostics.count
+      if next.kind == .mapping {
+        try reader.readObject(cursor, keys: ["id", "weight"]) { reader, key, _ throws(Diagnostic) in
+          let scalar = try reader.readScalar(cursor, key)
+          if key == "id" {
+            id = try ValueParser.number(scalar, key, Nexthop.ids)
+          } else {
+            weight = try ValueParser.number(scalar, key, 1...255)
+          }
+        }
+      } else {
+        id = try ValueParser.number(reader.readScalar(cursor, "group"), "group", Nexthop.ids)
+      }
+      guard let id else {
+        if reader.diagnostics.count > faultsBefore { return }
+        throw Diagnostic(position: next.position, message: "group: `id` is missing, the number of a nexthop")
+      }
+      guard !members.contains(where: { $0.id == id }) else {
+        throw Diagnostic(
+          position: next.position, message: "group: \(id) is given twice: give it a `weight` instead")
+      }
+      members.append(Nexthop.Member(id: id, weight: UInt16(weight)))
+    }
+    guard !members.isEmpty else {
+      throw Diagnostic(position: start, message: "group: a group has one nexthop at least")
+    }
+    return members
+  }
+
   /// So many VNIs one device can have in a document: far above what Linux carries.
   private static let vniLimit = 1_000_000
 
@@ -218,6 +357,7 @@ extension DocumentReader {
     try expect(.mapping, cursor, "vnis", "a mapping of VNIs and ranges")
     var vnis: [VNIEntry] = []
     var fdb: [FDBEntry] = []
+    var mdb: [MDBEntry]?
     var undescribed: Set<UInt32> = []
     try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
       let position = key.position
@@ -227,11 +367,14 @@ extension DocumentReader {
       }
       var group = IPAddress.unspecified
       var entries: [FDBEntry]?
+      var multicast: [MDBEntry]?
       if try !reader.skipsNull(cursor) {
-        try reader.readObject(cursor, keys: ["flood", "fdb", "group"]) { reader, key, _ throws(Diagnostic) in
+        try reader.readObject(cursor, keys: ["flood", "fdb", "group", "mdb"]) {
+          reader, key, _ throws(Diagnostic) in
           switch key {
           case "flood": entries = (entries ?? []) + (try reader.readFlood(cursor))
           case "fdb": entries = (entries ?? []) + (try reader.readFDB(cursor))
+          case "mdb": multicast = try reader.readMDB(cursor)
           default:
             let scalar = try reader.readScalar(cursor, key)
             group = try ValueParser.address(scalar, key)
@@ -244,20 +387,16 @@ extension DocumentReader {
         }
       }
       vnis += span.map { VNIEntry(id: $0, group: group, source: position) }
+      if let multicast { mdb = (mdb ?? []) + span.flatMap { id in multicast.map { $0.forVNI(id) } } }
       guard let entries else {
         undescribed.formUnion(span)
         return
       }
-      for id in span {
-        fdb += entries.map {
-          FDBEntry(
-            mac: $0.mac, sourceVNI: id, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via,
-            source: $0.source)
-        }
-      }
+      for id in span { fdb += entries.map { $0.forVNI(id) } }
     }
     link.vnis = try unique(vnis, merged: []) { "vnis: \($0.id) is given twice" }
     link.fdb = (link.fdb ?? []) + fdb
+    if let mdb { link.mdb = (link.mdb ?? []) + mdb }
     link.undescribedVNIs = undescribed
   }
 

@@ -19,6 +19,7 @@ public enum DocumentSchema {
       "weft": described(["const": Int(DocumentReader.version)], "The version of the format."),
       "links": map(of: link(nil), "Existing links that weft may set, but never creates or deletes."),
     ]
+    properties[Nexthop.tableName] = described(nexthops, "Nexthop objects for FDB entries, by number.")
     for (section, kind) in DocumentReader.sections.kinds {
       properties[section] = map(of: link(kind), "\(kind.noun) links by name.")
     }
@@ -79,7 +80,15 @@ public enum DocumentSchema {
         ]
       ],
       "flood": list(reference("destination")),
-      "fdb": table("mac", ["anyOf": [reference("destination"), reference("flood")]]),
+      "fdb": table(
+        "mac",
+        [
+          "anyOf": [
+            reference("destination"), reference("flood"),
+            object(["nexthop": number(Nexthop.ids)], required: ["nexthop"]),
+          ]
+        ]),
+      "mdb": table("address", ["anyOf": [reference("destination"), reference("flood")]]),
       "vlans": [
         "anyOf": [
           list(reference("span")),
@@ -97,6 +106,22 @@ public enum DocumentSchema {
           "metric": number(1...UInt32.max), "type": ["enum": Route.Kind.allCases.map(\.word)],
         ], required: ["to"]),
     ]
+  }
+
+  private static var nexthops: Object {
+    let member: Object = [
+      "anyOf": [
+        number(Nexthop.ids),
+        object(["id": number(Nexthop.ids), "weight": number(1...255)], required: ["id"]),
+      ]
+    ]
+    return table(
+      "span",
+      object(
+        [
+          "via": reference("address"), "group": list(member).merging(["minItems": 1]) { $1 },
+          "fdb": ["const": true],
+        ], required: ["fdb"]))
   }
 
   private static func number(_ range: ClosedRange<UInt32>) -> Object {
@@ -128,12 +153,16 @@ public enum DocumentSchema {
           "mac", object(["port": reference("name"), "vlan": number(VLANEntry.ids)], required: ["port"])),
         "Behind which port of the bridge a MAC address is.")
     case "fdb": described(reference("fdb"), "Behind which VTEP a MAC address is.")
+    case "mdb": described(reference("mdb"), "Which VTEPs want what is sent to a multicast group.")
     case "vnis":
       described(
         table(
           "span",
           orNothing(
-            object(["flood": reference("flood"), "fdb": reference("fdb"), "group": reference("address")]))),
+            object([
+              "flood": reference("flood"), "fdb": reference("fdb"), "group": reference("address"),
+              "mdb": reference("mdb"),
+            ]))),
         "The networks of an external device.")
     case "ports": map(of: object(ports), "The bridge's ports, with their attributes.")
     case "vlans": described(reference("vlans"), "The VLANs of the bridge itself.")

@@ -40,6 +40,17 @@ public struct DocumentWriter {
     section("links", state.sortedLinks.filter { !isDescribed($0) && (showsAll || hasMarkedEntries($0)) }) {
       writer, link in writer.writeOther(link)
     }
+    let nexthops = (state.tables.nexthops ?? []).filter { $0.origin == .weft }
+    if !nexthops.isEmpty { line(0, "\(Nexthop.tableName):") }
+    for nexthop in nexthops {
+      let members = nexthop.members.map {
+        $0.weight == 1 ? "\($0.id)" : "{id: \($0.id), weight: \($0.weight)}"
+      }
+      let what =
+        nexthop.isGroup
+        ? "group: [\(members.joined(separator: ", "))]" : "via: \(quotedAddress(nexthop.via.description))"
+      line(1, "\(nexthop.id): {\(what), fdb: true}")
+    }
   }
 
   /// Whether a document can say all of it.
@@ -116,10 +127,17 @@ public struct DocumentWriter {
 
   private mutating func writeFDB(_ link: LinkState) {
     let entries = (link.fdb ?? []).filter { $0.origin == .unmarked }
-    guard link.specific?.isTrue(.external) == true else { return writeFDB(entries, 2) }
+    let multicast = (link.mdb ?? []).filter { $0.origin == .weft }
+    guard link.specific?.isTrue(.external) == true else {
+      writeFDB(entries, 2)
+      writeMDB(multicast, 2)
+      return
+    }
     let byVNI = Dictionary(grouping: entries, by: \.sourceVNI)
+    let multicastByVNI = Dictionary(grouping: multicast, by: \.sourceVNI)
     // Without a filter the VNIs are those that have entries.
-    let vnis = link.vnis ?? byVNI.keys.sorted().map { VNIEntry(id: $0) }
+    let vnis =
+      link.vnis ?? Set(byVNI.keys).union(multicastByVNI.keys).sorted().map { VNIEntry(id: $0) }
     guard !vnis.isEmpty else { return }
     line(2, "vnis:")
     for entry in vnis.joined {
@@ -129,7 +147,8 @@ public struct DocumentWriter {
         plain = []
       }
       for entry in entry.elements {
-        guard let own = byVNI[entry.id] else {
+        let (own, ownMulticast) = (byVNI[entry.id] ?? [], multicastByVNI[entry.id] ?? [])
+        guard !own.isEmpty || !ownMulticast.isEmpty else {
           plain.append(entry)
           continue
         }
@@ -137,6 +156,7 @@ public struct DocumentWriter {
         line(3, "\(entry.id):")
         if !entry.group.isUnspecified { line(4, "group: \(quotedAddress(entry.group.description))") }
         writeFDB(own, 4)
+        writeMDB(ownMulticast, 4)
       }
       flush(&self)
     }
@@ -162,6 +182,18 @@ public struct DocumentWriter {
       }
       if index == 0 || rest[index - 1].mac != entry.mac { line(indentation + 1, "\(entry.mac):") }
       line(indentation + 2, "- \(destination(entry))")
+    }
+  }
+
+  private mutating func writeMDB(_ entries: [MDBEntry], _ indentation: Int) {
+    for (index, entry) in entries.enumerated() {
+      if index == 0 { line(indentation, "mdb:") }
+      if index == 0 || entries[index - 1].group != entry.group {
+        line(indentation + 1, "\(quotedAddress(entry.group.description)):")
+      }
+      let destination = FDBEntry(
+        mac: .zero, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via)
+      line(indentation + 2, "- \(self.destination(destination))")
     }
   }
 
@@ -264,6 +296,7 @@ public struct DocumentWriter {
   }
 
   private func destination(_ entry: FDBEntry) -> String {
+    guard entry.nexthop == 0 else { return "{nexthop: \(entry.nexthop)}" }
     let vtep = quotedAddress(entry.vtep.description)
     guard entry.vni != 0 || entry.port != 0 || !entry.via.isNone else { return vtep }
     var fields = ["vtep: \(vtep)"]

@@ -49,22 +49,29 @@ public struct HostObserver {
       }
     }
     let names = byIndex.mapValues(\.name)
+    if byIndex.values.contains(where: { $0.kind == .vxlan && wantsTables($0, scope) }) {
+      let entries = try MDBObserver.observe(socket, names)
+      for (index, link) in byIndex where link.kind == .vxlan && wantsTables(link, scope) {
+        byIndex[index]?.mdb = entries[index]
+      }
+    }
     for (index, link) in byIndex where link.kind == .vrf && wantsTables(link, scope) {
       guard let table = link.specific?.number(.vrfTable) else { continue }
       byIndex[index]?.routes = try RouteObserver.observe(socket, table: table, names: names)
     }
     var state = HostState(links: Array(byIndex.values))
+    state.tables.nexthops = try NexthopObserver.observe(socket)
     for entry in neighbours.values.joined() where entry.origin == .daemon {
       let number = entry.marks.protocolNumber
       if number != 0, state.protocolNames[number] == nil {
         state.protocolNames[number] = ProtocolNames.name(of: number)
       }
     }
+    var numbers = (state.tables.nexthops ?? []).filter { $0.origin == .daemon }.map(\.protocolNumber)
     for link in state.links.values {
-      for route in link.routes ?? [] where route.origin == .daemon {
-        state.protocolNames[route.protocolNumber] = ProtocolNames.name(of: route.protocolNumber)
-      }
+      numbers += (link.routes ?? []).filter { $0.origin == .daemon }.map(\.protocolNumber)
     }
+    for number in Set(numbers) { state.protocolNames[number] = ProtocolNames.name(of: number) }
     if case .concerning(let desired) = scope.tables {
       state.pathMTU = try readPathMTU(desired, byIndex)
     } else {
@@ -94,6 +101,8 @@ public struct HostObserver {
     }
     let names = byIndex.mapValues(\.name)
     let routes = messages.compactMap { RouteObserver.read($0, names) }
+    var mdb: [Int32: [MDBEntry]] = [:]
+    for message in messages { MDBObserver.read(message, names, into: &mdb) }
     for (index, link) in byIndex where link.kind == .vrf {
       byIndex[index]?.routes =
         routes.filter { $0.tableNumber == link.specific?.number(.vrfTable) }.sortedByIdentity
@@ -104,8 +113,11 @@ public struct HostObserver {
       byIndex[index]?.neighbours = neighbours[index]?.sorted(by: Neighbour.precedes)
       byIndex[index]?.addresses = addresses[index]?.sorted(by: InterfaceAddress.precedes)
       byIndex[index]?.vlans = vlans[index]
+      byIndex[index]?.mdb = mdb[index]?.sortedByIdentity
     }
-    return HostState(links: Array(byIndex.values))
+    var state = HostState(links: Array(byIndex.values))
+    state.tables.nexthops = messages.compactMap { NexthopObserver.read($0) }.sortedByIdentity
+    return state
   }
 
   /// Only where somebody looks at VLANs, and where the kernel has any: it tells a bridge's default VLAN then.
@@ -196,7 +208,7 @@ extension HostState {
   var vtepsByRoute: Set<IPAddress> {
     var result: Set<IPAddress> = []
     for link in links.values where link.kind == .vxlan && link.specific?.link(.device) == nil {
-      result.formUnion(link.vteps)
+      result.formUnion(link.vteps(nexthops: tables.nexthops))
     }
     return result
   }

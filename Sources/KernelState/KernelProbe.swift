@@ -13,6 +13,10 @@ public struct KernelProbe: Sendable {
   /// What it does not have of those kinds.
   public private(set) var missingAttributes: Set<MissingAttribute> = []
 
+  /// What else it has.
+  public private(set) var features: Set<KernelFeature> = []
+
+  public var missingFeatures: Set<KernelFeature> { Set(KernelFeature.allCases).subtracting(features) }
   public var missingKinds: Set<LinkKind> { Set(LinkKind.made).subtracting(kinds) }
 
   /// Makes links of all kinds; the kernel loads the modules for it.
@@ -45,11 +49,34 @@ public struct KernelProbe: Sendable {
         if try socket.send(batch).isEmpty { probe.kinds.insert(kind) }
       }
     }
+    try probe.tryFeatures(socket)
     let state = try HostObserver(socket).observe(ObservationScope(.owned))
     for link in state.links.values where link.owner == .weft {
       for set in [link.specific, link.port].compactMap(\.self) { probe.note(set, of: link) }
     }
     return probe
+  }
+
+  /// Makes what is no link, and looks whether it is there.
+  private mutating func tryFeatures(_ socket: NetlinkSocket) throws(NetlinkError) {
+    guard kinds.contains(.vxlan), let device = Self.name(.vxlan), let vtep = IPAddress("192.0.2.2"),
+      let group = IPAddress("239.1.1.1")
+    else { return }
+    let member = Nexthop(id: 1, via: vtep)
+    let nexthop = Nexthop(id: 2, members: [Nexthop.Member(id: 1)])
+    let entry = FDBEntry(mac: MACAddress(bits: 0x0200_0000_0001), nexthop: 2)
+    let multicast = MDBEntry(group: group, vtep: vtep)
+    let encoder = RequestEncoder(observed: try HostObserver(socket).observe(ObservationScope(.owned)))
+    let batch = MessageBatch()
+    let changes: [TableChange] = [
+      .nexthop(.create(member)), .nexthop(.create(nexthop)), .fdb(.create(entry)), .mdb(.create(multicast)),
+    ]
+    for change in changes { encoder.encode(change, on: device, into: batch, tag: 0) }
+    // What is refused is not there.
+    _ = try socket.send(batch)
+    let state = try HostObserver(socket).observe(ObservationScope(.owned))
+    if state.links[device]?.fdb?.contains(entry) == true { features.insert(.nexthops) }
+    if state.links[device]?.mdb?.contains(multicast) == true { features.insert(.mdb) }
   }
 
   private static func name(_ kind: LinkKind) -> InterfaceName? {

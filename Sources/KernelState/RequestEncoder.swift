@@ -132,6 +132,9 @@ public struct RequestEncoder {
     _ change: TableChange, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
   ) {
     switch change {
+    case .nexthop(let change): encode(change, into: batch, tag: tag)
+    case .mdb(.create(let entry)), .mdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
+    case .mdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
     case .fdb(.create(let entry)), .fdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
     case .fdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
@@ -178,11 +181,94 @@ public struct RequestEncoder {
     header.ndm_flags = UInt8(NTF_SELF) | entry.marks.flags
     writer.put(header: header)
     entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
-    entry.vtep.withBytes { writer.put(NDA_DST, bytes: $0) }
+    if entry.nexthop == 0 {
+      entry.vtep.withBytes { writer.put(NDA_DST, bytes: $0) }
+    } else {
+      writer.put(NDA_NH_ID, entry.nexthop)
+    }
     if entry.sourceVNI != 0 { writer.put(NDA_SRC_VNI, entry.sourceVNI) }
     if entry.vni != 0 { writer.put(NDA_VNI, entry.vni) }
     if entry.port != 0 { writer.put(NDA_PORT, entry.port.bigEndian) }
     if !entry.via.isNone { writer.put(NDA_IFINDEX, index(of: entry.via)) }
+  }
+
+  // MARK: Nexthops and multicast
+
+  private func encode(_ change: EntryChange<Nexthop>, into batch: MessageBatch, tag: UInt32) {
+    switch change {
+    case .create(let entry): put(entry, into: batch, tag: tag)
+    case .delete(let entry): delete(entry, into: batch, tag: tag)
+    case .replace(let old, let new):
+      // A group does not become a VTEP, nor a VTEP a group.
+      if old.isGroup != new.isGroup || old.isForFDB != new.isForFDB { delete(old, into: batch, tag: tag) }
+      put(new, into: batch, tag: tag)
+    }
+  }
+
+  private func put(_ entry: Nexthop, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: Int(RTM_NEWNEXTHOP), flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
+      var header = nhmsg()
+      header.nh_family = UInt8(AF_UNSPEC)
+      if !entry.isGroup { header.nh_family = family(entry.via) }
+      header.nh_protocol = entry.protocolNumber
+      writer.put(header: header)
+      writer.put(Int(NHA_ID), entry.id)
+      writer.put(Int(NHA_FDB), bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+      guard entry.isGroup else {
+        entry.via.withBytes { writer.put(Int(NHA_GATEWAY), bytes: $0) }
+        return
+      }
+      let members = entry.members.map { member in
+        var structure = nexthop_grp()
+        structure.id = member.id
+        structure.weight = UInt8(clamping: member.weight - 1)
+        return structure
+      }
+      members.withUnsafeBytes { writer.put(Int(NHA_GROUP), bytes: $0) }
+    }
+  }
+
+  private func delete(_ entry: Nexthop, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: Int(RTM_DELNEXTHOP), flags: 0, tag: tag) { writer in
+      writer.put(header: nhmsg())
+      writer.put(Int(NHA_ID), entry.id)
+    }
+  }
+
+  private func put(_ entry: MDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_NEWMDB, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) {
+      encode(entry, on: link, into: &$0)
+    }
+  }
+
+  private func delete(_ entry: MDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELMDB, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
+  }
+
+  private func encode(_ entry: MDBEntry, on link: InterfaceName, into writer: inout MessageWriter) {
+    var header = br_port_msg()
+    header.family = UInt8(PF_BRIDGE)
+    header.ifindex = UInt32(bitPattern: index(of: link))
+    writer.put(header: header)
+    var head = br_mdb_entry()
+    head.ifindex = header.ifindex
+    head.state = UInt8(MDB_PERMANENT)
+    entry.group.withBytes { bytes in
+      head.addr.proto = UInt16(bytes.count == 4 ? ETH_P_IP : ETH_P_IPV6).bigEndian
+      withUnsafeMutableBytes(of: &head.addr.u) { $0.copyMemory(from: bytes) }
+    }
+    withUnsafeBytes(of: head) { writer.put(MDBA_SET_ENTRY, bytes: $0) }
+    writer.nest(Int(MDBA_SET_ENTRY_ATTRS)) { writer in
+      if !entry.sender.isUnspecified {
+        entry.sender.withBytes { writer.put(Int(MDBE_ATTR_SOURCE), bytes: $0) }
+      }
+      writer.put(Int(WEFT_MDBE_ATTR_RTPROT), entry.protocolNumber)
+      entry.vtep.withBytes { writer.put(Int(WEFT_MDBE_ATTR_DST), bytes: $0) }
+      if entry.port != 0 { writer.put(Int(WEFT_MDBE_ATTR_DST_PORT), entry.port) }
+      if entry.vni != 0 { writer.put(Int(WEFT_MDBE_ATTR_VNI), entry.vni) }
+      if !entry.via.isNone { writer.put(Int(WEFT_MDBE_ATTR_IFINDEX), index(of: entry.via)) }
+      if entry.sourceVNI != 0 { writer.put(Int(WEFT_MDBE_ATTR_SRC_VNI), entry.sourceVNI) }
+    }
   }
 
   // MARK: VNIs

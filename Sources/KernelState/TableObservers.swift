@@ -51,6 +51,7 @@ struct FDBObserver {
     guard isOwnTable == false || links[header.ndm_ifindex]?.kind == .vxlan else { return }
     var mac: MACAddress?
     var vtep: IPAddress?
+    var nexthop: UInt32 = 0
     var vni: UInt32 = 0
     var sourceVNI: UInt32 = 0
     var port: UInt16 = 0
@@ -61,6 +62,7 @@ struct FDBObserver {
       switch Int(attribute.type) {
       case NDA_LLADDR: mac = MACAddress(bytes: attribute.payload)
       case NDA_DST: vtep = IPAddress(bytes: attribute.payload)
+      case NDA_NH_ID: nexthop = attribute.u32 ?? 0
       case NDA_VNI: vni = attribute.u32 ?? 0
       case NDA_SRC_VNI: sourceVNI = attribute.u32 ?? 0
       case NDA_PORT: port = attribute.u16.map { UInt16(bigEndian: $0) } ?? 0
@@ -76,8 +78,8 @@ struct FDBObserver {
     let isExternallyLearned = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0
     let isStatic = Int32(header.ndm_state) & (NUD_PERMANENT | NUD_NOARP) != 0
     if isOwnTable {
-      // Without a destination it is a nexthop's, or 6.1's second notification of an entry.
-      guard let vtep, let device = links[header.ndm_ifindex] else { return }
+      // Without a destination it is 6.1's second notification of an entry.
+      guard vtep != nil || nexthop != 0, let device = links[header.ndm_ifindex] else { return }
       let viaName = via == 0 ? InterfaceName.none : name(of: via)
       // The device's own default destination is the kernel's, whatever state the list has that it
       // is in: an append rewrites the state of the whole list. It goes by the underlay device, but a
@@ -93,8 +95,8 @@ struct FDBObserver {
         isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
       vxlan[header.ndm_ifindex, default: []].append(
         FDBEntry(
-          mac: mac, sourceVNI: sourceVNI, vtep: vtep, vni: vni, port: port, via: isDefault ? .none : viaName,
-          marks: marks,
+          mac: mac, sourceVNI: sourceVNI, vtep: nexthop == 0 ? vtep ?? .unspecified : .unspecified,
+          nexthop: nexthop, vni: vni, port: port, via: isDefault ? .none : viaName, marks: marks,
           origin: origin))
     } else if let master, let bridge = links[master] {
       // A bridge that does not look at VLANs keeps an entry for each VLAN of the port beside the one that counts;
@@ -411,5 +413,120 @@ enum RouteObserver {
       device: kind == .unicast ? names[device] ?? .none : .none,
       isOnlink: header.rtm_flags & UInt32(RTNH_F_ONLINK) != 0, protocolNumber: header.rtm_protocol,
       origin: origin)
+  }
+}
+
+/// Reads the multicast forwarding tables of VXLAN devices; those of bridges are passed over.
+enum MDBObserver {
+  /// - Returns: nothing for a device whose kernel has no such table.
+  static func observe(
+    _ socket: NetlinkSocket, _ names: [Int32: InterfaceName]
+  ) throws(NetlinkError) -> [Int32: [MDBEntry]] {
+    var entries: [Int32: [MDBEntry]] = [:]
+    do {
+      try socket.dump(
+        type: RTM_GETMDB,
+        build: { writer in
+          var header = br_port_msg()
+          header.family = UInt8(PF_BRIDGE)
+          writer.put(header: header)
+        },
+        restart: { entries = [:] }, read: { read($0, names, into: &entries) })
+    } catch  where error.code == EOPNOTSUPP {
+      // A kernel without IGMP snooping.
+      return [:]
+    }
+    return entries.mapValues(\.sortedByIdentity)
+  }
+
+  static func read(
+    _ message: NetlinkMessage, _ names: [Int32: InterfaceName], into entries: inout [Int32: [MDBEntry]]
+  ) {
+    guard message.type == UInt16(RTM_NEWMDB), let header = message.header(br_port_msg.self) else { return }
+    let index = Int32(bitPattern: header.ifindex)
+    entries[index] = entries[index] ?? []
+    for table in message.attributes(after: br_port_msg.self) where Int(table.type) == MDBA_MDB {
+      for group in table.nested where Int(group.type) == MDBA_MDB_ENTRY {
+        for information in group.nested where Int(information.type) == MDBA_MDB_ENTRY_INFO {
+          if let entry = read(information, names) { entries[index]?.append(entry) }
+        }
+      }
+    }
+  }
+
+  private static func read(_ information: NetlinkAttribute, _ names: [Int32: InterfaceName]) -> MDBEntry? {
+    // Not by loading the structure: it has a union in it.
+    typealias Head = br_mdb_entry
+    guard let place = MemoryLayout<Head>.offset(of: \.addr.u),
+      let protocolPlace = MemoryLayout<Head>.offset(of: \.addr.proto),
+      information.payload.count >= MemoryLayout<Head>.size
+    else { return nil }
+    let number = information.payload.loadUnaligned(fromByteOffset: protocolPlace, as: UInt16.self)
+    let length: Int
+    switch Int32(UInt16(bigEndian: number)) {
+    case ETH_P_IP: length = 4
+    case ETH_P_IPV6: length = 16
+    default: return nil
+    }
+    let bytes = UnsafeRawBufferPointer(rebasing: information.payload[place..<place + length])
+    guard let group = IPAddress(bytes: bytes) else { return nil }
+    let attributes = information.attributes(after: Head.self)
+    // Without a VTEP it is an entry of a bridge.
+    guard let vtep = attributes.first(Int(WEFT_MDBA_MDB_EATTR_DST)).flatMap({ IPAddress(bytes: $0.payload) })
+    else { return nil }
+    let author = attributes.first(Int(MDBA_MDB_EATTR_RTPROT))?.u8 ?? 0
+    let via = attributes.first(Int(WEFT_MDBA_MDB_EATTR_IFINDEX))?.u32 ?? 0
+    return MDBEntry(
+      group: group,
+      sender: attributes.first(Int(MDBA_MDB_EATTR_SOURCE)).flatMap { IPAddress(bytes: $0.payload) }
+        ?? .unspecified,
+      sourceVNI: attributes.first(Int(WEFT_MDBA_MDB_EATTR_SRC_VNI))?.u32 ?? 0, vtep: vtep,
+      vni: attributes.first(Int(WEFT_MDBA_MDB_EATTR_VNI))?.u32 ?? 0,
+      port: attributes.first(Int(WEFT_MDBA_MDB_EATTR_DST_PORT))?.u16 ?? 0,
+      via: via == 0 ? .none : names[Int32(bitPattern: via)] ?? .none, protocolNumber: author,
+      origin: author == Ownership.protocolNumber ? .weft : .daemon)
+  }
+}
+
+/// Reads the nexthop objects, those of routes as well: their numbers are taken.
+enum NexthopObserver {
+  /// - Returns: nil where the kernel has none (before Linux 5.3).
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Nexthop]? {
+    var entries: [Nexthop] = []
+    do {
+      try socket.dump(
+        type: Int(RTM_GETNEXTHOP), build: { $0.put(header: nhmsg()) }, restart: { entries = [] },
+        read: { message in if let entry = read(message) { entries.append(entry) } })
+    } catch  where error.code == EOPNOTSUPP {
+      return nil
+    }
+    return entries.sortedByIdentity
+  }
+
+  static func read(_ message: NetlinkMessage) -> Nexthop? {
+    guard message.type == UInt16(RTM_NEWNEXTHOP), let header = message.header(nhmsg.self) else { return nil }
+    var id: UInt32 = 0
+    var via = IPAddress.unspecified
+    var members: [Nexthop.Member] = []
+    var isForFDB = false
+    for attribute in message.attributes(after: nhmsg.self) {
+      switch Int(attribute.type) {
+      case Int(NHA_ID): id = attribute.u32 ?? 0
+      case Int(NHA_GATEWAY): via = IPAddress(bytes: attribute.payload) ?? .unspecified
+      case Int(NHA_FDB): isForFDB = true
+      case Int(NHA_GROUP):
+        let size = MemoryLayout<nexthop_grp>.size
+        for place in stride(from: 0, to: attribute.payload.count / size * size, by: size) {
+          let member = attribute.payload.loadUnaligned(fromByteOffset: place, as: nexthop_grp.self)
+          members.append(Nexthop.Member(id: member.id, weight: UInt16(member.weight) + 1))
+        }
+      default: break
+      }
+    }
+    guard id != 0 else { return nil }
+    let isOwn = header.nh_protocol == Ownership.protocolNumber
+    return Nexthop(
+      id: id, via: isForFDB ? via : .unspecified, members: isForFDB ? members : [], isForFDB: isForFDB,
+      protocolNumber: header.nh_protocol, origin: isOwn ? .weft : .daemon)
   }
 }

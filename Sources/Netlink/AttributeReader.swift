@@ -29,6 +29,13 @@ public struct NetlinkAttribute {
 
   /// The attributes inside this one.
   public var nested: AttributeReader { AttributeReader(payload) }
+
+  /// The attributes that follow a structure inside this one; none if the payload is shorter.
+  public func attributes<Structure>(after _: Structure.Type) -> AttributeReader {
+    let start = netlinkAlign(MemoryLayout<Structure>.size)
+    return AttributeReader(
+      UnsafeRawBufferPointer(rebasing: payload[Swift.min(start, payload.count)...]))
+  }
 }
 
 /// Walks the attributes in a stretch of bytes, in place.

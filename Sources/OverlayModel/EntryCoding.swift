@@ -51,16 +51,38 @@ extension KeyedDecodingContainer {
   }
 }
 
+extension KeyedDecodingContainer {
+  /// Unspecified where there is none.
+  fileprivate func address(_ key: Key) throws -> IPAddress {
+    try contains(key) ? parse(key) { IPAddress($0) } : .unspecified
+  }
+
+  /// Weft's where none is said.
+  fileprivate func protocolNumber(_ key: Key) throws -> UInt8 {
+    try decodeIfPresent(UInt8.self, forKey: key) ?? Ownership.protocolNumber
+  }
+}
+
+extension KeyedEncodingContainer {
+  fileprivate mutating func encodeProtocol(_ number: UInt8, forKey key: Key) throws {
+    if number != Ownership.protocolNumber { try encode(number, forKey: key) }
+  }
+}
+
 extension FDBEntry: Codable {
   private enum Key: String, CodingKey {
-    case mac, vtep, vni, port, via, marks
+    case mac, vtep, nexthop, vni, port, via, marks
     case sourceVNI = "src-vni"
   }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(mac.description, forKey: .mac)
-    try container.encode(vtep.description, forKey: .vtep)
+    if nexthop == 0 {
+      try container.encode(vtep.description, forKey: .vtep)
+    } else {
+      try container.encode(nexthop, forKey: .nexthop)
+    }
     if sourceVNI != 0 { try container.encode(sourceVNI, forKey: .sourceVNI) }
     if vni != 0 { try container.encode(vni, forKey: .vni) }
     if port != 0 { try container.encode(port, forKey: .port) }
@@ -70,14 +92,72 @@ extension FDBEntry: Codable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
+    let nexthop = try container.decodeIfPresent(UInt32.self, forKey: .nexthop) ?? 0
     self.init(
       mac: try container.parse(.mac) { MACAddress($0) },
+      sourceVNI: try container.decodeIfPresent(UInt32.self, forKey: .sourceVNI) ?? 0,
+      vtep: nexthop == 0 ? try container.parse(.vtep) { IPAddress($0) } : .unspecified, nexthop: nexthop,
+      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
+      port: try container.decodeIfPresent(UInt16.self, forKey: .port) ?? 0,
+      via: try container.decodeIfPresent(InterfaceName.self, forKey: .via) ?? .none,
+      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .permanent, origin: .unmarked)
+  }
+}
+
+extension MDBEntry {
+  private enum Key: String, CodingKey {
+    case group, sender, vtep, vni, port, via
+    case sourceVNI = "src-vni"
+    case protocolNumber = "protocol"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(group.description, forKey: .group)
+    if !sender.isUnspecified { try container.encode(sender.description, forKey: .sender) }
+    try container.encode(vtep.description, forKey: .vtep)
+    if sourceVNI != 0 { try container.encode(sourceVNI, forKey: .sourceVNI) }
+    if vni != 0 { try container.encode(vni, forKey: .vni) }
+    if port != 0 { try container.encode(port, forKey: .port) }
+    if !via.isNone { try container.encode(via, forKey: .via) }
+    try container.encodeProtocol(protocolNumber, forKey: .protocolNumber)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      group: try container.parse(.group) { IPAddress($0) }, sender: try container.address(.sender),
       sourceVNI: try container.decodeIfPresent(UInt32.self, forKey: .sourceVNI) ?? 0,
       vtep: try container.parse(.vtep) { IPAddress($0) },
       vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
       port: try container.decodeIfPresent(UInt16.self, forKey: .port) ?? 0,
       via: try container.decodeIfPresent(InterfaceName.self, forKey: .via) ?? .none,
-      marks: try container.decodeIfPresent(EntryMarks.self, forKey: .marks) ?? .permanent, origin: .unmarked)
+      protocolNumber: try container.protocolNumber(.protocolNumber), origin: .weft)
+  }
+}
+
+extension Nexthop {
+  private enum Key: String, CodingKey {
+    case id, via, group, fdb
+    case protocolNumber = "protocol"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(id, forKey: .id)
+    if !via.isUnspecified { try container.encode(via.description, forKey: .via) }
+    if isGroup { try container.encode(members, forKey: .group) }
+    if !isForFDB { try container.encode(false, forKey: .fdb) }
+    try container.encodeProtocol(protocolNumber, forKey: .protocolNumber)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      id: try container.decode(UInt32.self, forKey: .id), via: try container.address(.via),
+      members: try container.decodeIfPresent([Member].self, forKey: .group) ?? [],
+      isForFDB: try container.decodeIfPresent(Bool.self, forKey: .fdb) ?? true,
+      protocolNumber: try container.protocolNumber(.protocolNumber), origin: .weft)
   }
 }
 
@@ -177,8 +257,9 @@ extension VNIEntry {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    let group = try container.contains(.group) ? container.parse(.group) { IPAddress($0) } : .unspecified
-    self.init(id: try container.decode(UInt32.self, forKey: .id), group: group, origin: .unmarked)
+    self.init(
+      id: try container.decode(UInt32.self, forKey: .id), group: try container.address(.group),
+      origin: .unmarked)
   }
 }
 
@@ -197,9 +278,7 @@ extension Route {
     if !via.isUnspecified { try container.encode(via.description, forKey: .via) }
     if !device.isNone { try container.encode(device, forKey: .device) }
     if isOnlink { try container.encode(true, forKey: .onlink) }
-    if protocolNumber != Ownership.protocolNumber {
-      try container.encode(protocolNumber, forKey: .protocolNumber)
-    }
+    try container.encodeProtocol(protocolNumber, forKey: .protocolNumber)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -211,10 +290,9 @@ extension Route {
       destination: try container.parse(.to) { IPPrefix($0) },
       metric: try container.decode(UInt32.self, forKey: .metric),
       tableNumber: try container.decode(UInt32.self, forKey: .table), kind: kind,
-      via: try container.contains(.via) ? container.parse(.via) { IPAddress($0) } : .unspecified,
+      via: try container.address(.via),
       device: try container.decodeIfPresent(InterfaceName.self, forKey: .device) ?? .none,
       isOnlink: try container.decodeIfPresent(Bool.self, forKey: .onlink) ?? false,
-      protocolNumber: try container.decodeIfPresent(UInt8.self, forKey: .protocolNumber)
-        ?? Ownership.protocolNumber, origin: .weft)
+      protocolNumber: try container.protocolNumber(.protocolNumber), origin: .weft)
   }
 }

@@ -1,10 +1,12 @@
-/// The tables of one link; each is nil where nobody says what is in it, or looked; sorted by identity.
+/// The tables of one link, or of the host; each is nil where nobody says what is in it, or looked; sorted by identity.
 ///
 /// The one list of the tables that there are: what is done with all of them alike is done through
 /// ``visit(_:)``, and with what happens to one entry through ``TableChange``.
 public struct EntryTables: Sendable, Equatable {
   /// Of a VXLAN device.
   public var fdb: [FDBEntry]?
+  /// Of a VXLAN device, for multicast.
+  public var mdb: [MDBEntry]?
   /// Of a VXLAN device with a VNI filter.
   public var vnis: [VNIEntry]?
   /// Of a bridge.
@@ -15,6 +17,8 @@ public struct EntryTables: Sendable, Equatable {
   public var neighbours: [Neighbour]?
   /// Of a VRF.
   public var routes: [Route]?
+  /// Of no link, but the host.
+  public var nexthops: [Nexthop]?
 
   public init() {}
 
@@ -72,10 +76,12 @@ public struct EntryTables: Sendable, Equatable {
 
   /// Calls the visitor for each table.
   public static func visit<Visitor: TableVisitor>(_ visitor: inout Visitor) throws(Visitor.Failure) {
-    // An entry of a bridge needs its VLAN.
+    // An entry of a VXLAN device may need a nexthop, one of a bridge needs its VLAN.
+    try visitor.visit(Nexthop.self)
     try visitor.visit(VLANEntry.self)
     try visitor.visit(VNIEntry.self)
     try visitor.visit(FDBEntry.self)
+    try visitor.visit(MDBEntry.self)
     try visitor.visit(BridgeFDBEntry.self)
     try visitor.visit(InterfaceAddress.self)
     try visitor.visit(Neighbour.self)
@@ -140,7 +146,9 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
 
 /// What happens to one entry of any table.
 public enum TableChange: Sendable {
+  case nexthop(EntryChange<Nexthop>)
   case fdb(EntryChange<FDBEntry>)
+  case mdb(EntryChange<MDBEntry>)
   case bridgeFDB(EntryChange<BridgeFDBEntry>)
   case vlan(EntryChange<VLANEntry>)
   case vni(EntryChange<VNIEntry>)
@@ -150,7 +158,9 @@ public enum TableChange: Sendable {
 
   public func accept<Visitor: TableChangeVisitor>(_ visitor: inout Visitor) -> Visitor.Result {
     switch self {
+    case .nexthop(let change): visitor.visit(change)
     case .fdb(let change): visitor.visit(change)
+    case .mdb(let change): visitor.visit(change)
     case .bridgeFDB(let change): visitor.visit(change)
     case .vlan(let change): visitor.visit(change)
     case .vni(let change): visitor.visit(change)

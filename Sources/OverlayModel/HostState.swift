@@ -139,6 +139,9 @@ public struct LinkState: Sendable, Equatable {
 
   public var noun: String { kind?.noun ?? "link" }
 
+  /// No link, but the host: what has its tables where others have those of links.
+  public static let host = LinkState(name: .none, kind: nil, owner: .others)
+
   /// The link that this one stands on for good: that of an 802.1Q link, or of a macvlan.
   public var foundation: InterfaceName? { specific?.lower }
 
@@ -161,15 +164,27 @@ public struct LinkState: Sendable, Equatable {
 
 extension LinkState {
   /// Every VTEP that a tunnel sends to.
-  public var vteps: Set<IPAddress> {
+  ///
+  /// - Parameter nexthops: the host's, which entries may refer to.
+  public func vteps(nexthops: [Nexthop]?) -> Set<IPAddress> {
     var result: Set<IPAddress> = []
     for attribute in [Attribute.group, .remote] {
       if let address = specific?.address(attribute) { result.insert(address) }
     }
     var last: IPAddress?
-    for entry in tables.fdb ?? [] where entry.vtep != last {
+    var groups: Set<UInt32> = []
+    for entry in tables.fdb ?? [] {
+      if entry.nexthop != 0 { groups.insert(entry.nexthop) }
+      guard entry.nexthop == 0, entry.vtep != last else { continue }
       result.insert(entry.vtep)
       last = entry.vtep
+    }
+    for entry in tables.mdb ?? [] { result.insert(entry.vtep) }
+    if !groups.isEmpty, let nexthops {
+      let members = Set(nexthops.filter { groups.contains($0.id) }.flatMap { $0.members.map(\.id) })
+      for nexthop in nexthops where members.contains(nexthop.id) && !nexthop.via.isUnspecified {
+        result.insert(nexthop.via)
+      }
     }
     return result.filter { !$0.isMulticast }
   }
@@ -180,6 +195,10 @@ extension LinkState {
 /// The one type for what is wanted and for what is there.
 public struct HostState: Sendable, Equatable {
   public var links: [InterfaceName: LinkState]
+  /// What is in no link's tables, but in the host's own.
+  public var tables = EntryTables()
+  /// Observed: what this kernel was found to lack of what has no attribute, where that was tried.
+  public var missingFeatures: Set<KernelFeature> = []
   /// Observed: the largest packet that the underlay takes to a VTEP, where a route tells it.
   public var pathMTU: [IPAddress: UInt32]
   /// Observed: what this kernel was found to lack, where that was tried.
@@ -200,6 +219,14 @@ public struct HostState: Sendable, Equatable {
     self.sources = sources
   }
 
+  /// A link, or, under no name, what stands for the host's own tables.
+  public func holder(of tables: InterfaceName) -> LinkState? {
+    guard tables.isNone else { return links[tables] }
+    var host = LinkState.host
+    host.tables = self.tables
+    return host
+  }
+
   /// The ports of each bridge, by name.
   public var portsByBridge: [InterfaceName: [LinkState]] {
     var result: [InterfaceName: [LinkState]] = [:]
@@ -211,6 +238,22 @@ public struct HostState: Sendable, Equatable {
 
   /// The links by name, for work that must come out the same every time.
   public var sortedLinks: [LinkState] { links.values.sorted { $0.name < $1.name } }
+}
+
+/// What a kernel may lack beside kinds of links and attributes.
+public enum KernelFeature: String, CaseIterable, Sendable {
+  /// Nexthop objects for FDB entries.
+  case nexthops
+  /// The multicast forwarding table of VXLAN devices.
+  case mdb
+
+  /// The first release that has it.
+  public var since: KernelRelease {
+    switch self {
+    case .nexthops: KernelRelease(5, 8)
+    case .mdb: KernelRelease(6, 4)
+    }
+  }
 }
 
 /// An attribute that a kernel does not have.

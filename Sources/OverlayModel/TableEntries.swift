@@ -48,11 +48,11 @@ public struct EntryMarks: Sendable, BitwiseCopyable, Hashable {
     state: UInt16(NUD_PERMANENT), protocolNumber: Ownership.protocolNumber)
 }
 
-/// An entry of one of the kernel's tables: small, of fixed size, and kept in sorted arrays.
+/// An entry of one of the kernel's tables: small, and kept in sorted arrays.
 ///
 /// 100,000 of them are normal. Two entries with the same identity cannot stand beside each other
 /// in the kernel; their content can be changed in place.
-public protocol TableEntry: Sendable, BitwiseCopyable, Equatable, Codable {
+public protocol TableEntry: Sendable, Equatable, Codable {
   /// The table that such entries are in.
   static var table: WritableKeyPath<EntryTables, [Self]?> & Sendable { get }
   /// What the journal calls it.
@@ -102,7 +102,10 @@ public struct FDBEntry: TableEntry {
   public let mac: MACAddress
   /// The network that the entry is for, on an `external` device; 0 on others.
   public let sourceVNI: UInt32
+  /// Unspecified where the entry has a nexthop group instead.
   public let vtep: IPAddress
+  /// The number of the nexthop group that the VTEPs are in; 0 is none.
+  public let nexthop: UInt32
   /// The VNI to send with; 0 is the device's own, or the entry's network.
   public let vni: UInt32
   /// The UDP port to send to; 0 is the device's own.
@@ -114,13 +117,14 @@ public struct FDBEntry: TableEntry {
   public let source: SourcePosition
 
   public init(
-    mac: MACAddress, sourceVNI: UInt32 = 0, vtep: IPAddress, vni: UInt32 = 0, port: UInt16 = 0,
-    via: InterfaceName = .none,
+    mac: MACAddress, sourceVNI: UInt32 = 0, vtep: IPAddress = .unspecified, nexthop: UInt32 = 0,
+    vni: UInt32 = 0, port: UInt16 = 0, via: InterfaceName = .none,
     marks: EntryMarks = .permanent, origin: EntryOrigin = .weft, source: SourcePosition = .none
   ) {
     self.mac = mac
     self.sourceVNI = sourceVNI
     self.vtep = vtep
+    self.nexthop = nexthop
     self.vni = vni
     self.port = port
     self.via = via
@@ -133,7 +137,7 @@ public struct FDBEntry: TableEntry {
     if a.sourceVNI != b.sourceVNI { return a.sourceVNI < b.sourceVNI }
     if a.mac != b.mac { return a.mac < b.mac }
     guard a.mac.holdsDestinationList else { return false }
-    return (a.vtep, a.vni, a.port, a.via) < (b.vtep, b.vni, b.port, b.via)
+    return (a.vtep, a.nexthop, a.vni, a.port, a.via) < (b.vtep, b.nexthop, b.vni, b.port, b.via)
   }
 
   public func hasSameIdentity(as other: Self) -> Bool {
@@ -149,12 +153,23 @@ public struct FDBEntry: TableEntry {
   }
 
   private func hasSameDestination(as other: Self) -> Bool {
-    vtep == other.vtep && vni == other.vni && port == other.port && via == other.via
+    vtep == other.vtep && nexthop == other.nexthop && vni == other.vni && port == other.port
+      && via == other.via
+  }
+
+  /// Whether the entry is possible on a device for one family of underlays.
+  public func fits(_ family: IPAddress.Family) -> Bool { nexthop != 0 || vtep.family == family }
+
+  /// For the network of a VNI.
+  public func forVNI(_ id: UInt32) -> FDBEntry {
+    FDBEntry(
+      mac: mac, sourceVNI: id, vtep: vtep, nexthop: nexthop, vni: vni, port: port, via: via, marks: marks,
+      origin: origin, source: source)
   }
 
   /// The destination as a document writes it in short form, with what differs from the device's own.
   public var destinationText: String {
-    var text = vtep.description
+    var text = nexthop == 0 ? vtep.description : "nexthop \(nexthop)"
     if vni != 0 { text += " vni \(vni)" }
     if port != 0 { text += " port \(port)" }
     if !via.isNone { text += " via \(via)" }
@@ -299,10 +314,11 @@ public struct InterfaceAddress: TableEntry {
 // MARK: In words
 
 extension FDBEntry {
-  public var object: String { mac == .zero ? "flood" : "fdb" }
-  public var key: String { mac == .zero ? vtep.description : mac.description }
+  public var object: String { mac == .zero && nexthop == 0 ? "flood" : "fdb" }
+  public var key: String { mac == .zero && nexthop == 0 ? vtep.description : mac.description }
   public var fields: [(String, EntryField)] {
-    var fields: [(String, EntryField)] = [("vtep", .text(vtep.description))]
+    var fields: [(String, EntryField)] =
+      nexthop == 0 ? [("vtep", .text(vtep.description))] : [("nexthop", .number(Int(nexthop)))]
     if sourceVNI != 0 { fields.append(("src-vni", .number(Int(sourceVNI)))) }
     if vni != 0 { fields.append(("vni", .number(Int(vni)))) }
     if port != 0 { fields.append(("port", .number(Int(port)))) }

@@ -41,6 +41,7 @@ public struct Change: Sendable {
   public let action: Action
   /// `vxlan`, `bridge`, `link`, `port`, `flood`, `fdb`, `neighbour` or `address`.
   public let object: String
+  /// None for what belongs to no link.
   public let device: InterfaceName
   /// The attribute, MAC address, IP address, VTEP or port; nil for a link as a whole.
   public let key: String?
@@ -49,6 +50,9 @@ public struct Change: Sendable {
   /// What a person should know beside it.
   public let remark: String?
   public let source: SourcePosition
+
+  /// `fdb vx0`, or `nexthop`.
+  var subject: String { device.isNone ? object : "\(object) \(device)" }
 }
 
 extension Step {

@@ -20,6 +20,19 @@ extension Planner {
       problem("\(link.noun) \(link.name): device \(entry.via) of \(entry.mac) does not exist", entry.source)
       isGood = false
     }
+    for entry in link.mdb ?? [] where !entry.via.isNone && checked.insert(entry.via).inserted {
+      guard !willExist(entry.via) else { continue }
+      problem("\(link.noun) \(link.name): device \(entry.via) of \(entry.group) does not exist", entry.source)
+      isGood = false
+    }
+    var groups: Set<UInt32> = [0]
+    for entry in link.fdb ?? [] where groups.insert(entry.nexthop).inserted {
+      guard !willBeGroup(entry.nexthop) else { continue }
+      problem(
+        "\(link.noun) \(link.name): there is no group \(entry.nexthop) of nexthops for FDB entries, which \(entry.mac) is to be behind: describe it under `nexthops`",
+        entry.source)
+      isGood = false
+    }
     for route in link.routes ?? [] where !route.device.isNone && checked.insert(route.device).inserted {
       guard !willExist(route.device) else { continue }
       problem(
@@ -36,6 +49,12 @@ extension Planner {
       isGood = false
     }
     return isGood
+  }
+
+  private func willBeGroup(_ id: UInt32) -> Bool {
+    if let wanted = desired.tables.nexthops?.first(where: { $0.id == id }) { return wanted.isGroup }
+    guard let present = observed.tables.nexthops?.first(where: { $0.id == id }) else { return false }
+    return present.isGroup && (present.origin != .weft || !options.prunes)
   }
 
   private func willExist(_ name: InterfaceName) -> Bool {
@@ -174,6 +193,32 @@ extension Planner {
       }
     }
     return isGood
+  }
+
+  /// What a kernel lacks beside kinds of links and attributes.
+  mutating func reportMissing(inTablesOf link: LinkState, present: LinkState?) -> Bool {
+    guard !options.isRestoring else { return true }
+    if let entry = link.mdb?.first,
+      observed.missingFeatures.contains(.mdb) || (present?.kind == .vxlan && present?.mdb == nil)
+    {
+      reportMissing(.mdb, "\(link.noun) \(link.name): this kernel has no `mdb`", entry.source)
+      return false
+    }
+    if let entry = link.fdb?.first(where: { $0.nexthop != 0 }), lacksNexthops {
+      reportMissing(
+        .nexthops, "\(link.noun) \(link.name): this kernel has no nexthops for FDB entries", entry.source)
+      return false
+    }
+    return true
+  }
+
+  var lacksNexthops: Bool {
+    observed.missingFeatures.contains(.nexthops) || observed.tables.nexthops == nil
+  }
+
+  mutating func reportMissing(_ feature: KernelFeature, _ text: String, _ source: SourcePosition) {
+    problem(
+      "\(text) (it came with Linux \(feature.since)): leave it out, or use a kernel that has it", source)
   }
 
   private func isPartOfLink(_ attribute: Attribute) -> Bool {

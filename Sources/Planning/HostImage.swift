@@ -11,7 +11,7 @@ public struct HostImage: Sendable, Equatable, Codable {
   public init() {}
 }
 
-/// One link as it was before a plan, as far as the plan touches it.
+/// One link, or, without a name, the host's own tables, as it was before a plan, as far as the plan touches it.
 public struct LinkImage: Sendable, Equatable {
   public enum Extent: String, Sendable, Codable {
     /// The link was not there.
@@ -190,7 +190,7 @@ private struct ImageBuilder {
 
   /// Changes the image of a link that stays; of one that is recorded whole, or was not there, all is said.
   private mutating func change(_ name: InterfaceName, _ body: (inout LinkImage, LinkState) -> Void) {
-    guard let link = observed.links[name] else { return }
+    guard let link = observed.holder(of: name) else { return }
     let blank = LinkState(name: name, kind: link.kind, owner: link.owner)
     var image = images[name] ?? LinkImage(blank, .part)
     guard image.extent == .part else { return }
@@ -256,6 +256,12 @@ extension HostImage {
     var gone: Set<InterfaceName> = []
     for link in images.lazy.flatMap(\.links) {
       let name = link.state.name
+      if name.isNone {
+        var host = LinkState.host
+        host.tables = desired.tables == EntryTables() ? observed.tables : desired.tables
+        desired.tables = link.patching(host).tables
+        continue
+      }
       switch link.extent {
       case .absent:
         desired.links[name] = nil

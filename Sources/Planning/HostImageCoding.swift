@@ -9,7 +9,7 @@ extension LinkImage: Codable {
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
-    try container.encode(state.name, forKey: .name)
+    if !state.name.isNone { try container.encode(state.name, forKey: .name) }
     try container.encode(state.kind?.name ?? "", forKey: .kind)
     try container.encode(state.owner == .weft ? "weft" : "others", forKey: .owner)
     try container.encode(extent, forKey: .extent)
@@ -26,7 +26,8 @@ extension LinkImage: Codable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    let name = try container.decode(InterfaceName.self, forKey: .name)
+    // Without a name it is the host.
+    let name = try container.decodeIfPresent(InterfaceName.self, forKey: .name) ?? .none
     let kind = LinkKind(kernel: try container.decode(String.self, forKey: .kind))
     let owner = try container.decode(String.self, forKey: .owner) == "weft" ? LinkOwner.weft : .others
     self.init(

@@ -21,7 +21,9 @@ extension Step {
     case .group(_, let group): ["ip link set dev \(name) group \(group)"]
     case .set(let table, let changes): [command(table, changes)]
     case .port(let port): commands(port)
+    case .entry(.nexthop(let change)): commands(change)
     case .entry(.fdb(let change)): [command(change)]
+    case .entry(.mdb(let change)): [command(change)]
     case .entry(.bridgeFDB(let change)): [command(change)]
     case .entry(.vlan(let change)): commands(change)
     case .entry(.route(let change)): [command(change)]
@@ -69,8 +71,37 @@ extension Step {
     }
   }
 
+  private func commands(_ change: EntryChange<Nexthop>) -> [String] {
+    func addition(_ entry: Nexthop) -> String {
+      let members = entry.members.map { $0.weight == 1 ? "\($0.id)" : "\($0.id),\($0.weight)" }
+      let what = entry.isGroup ? "group \(members.joined(separator: "/"))" : "via \(entry.via)"
+      return "ip nexthop replace id \(entry.id) \(what) fdb protocol \(entry.protocolNumber)"
+    }
+    return switch change {
+    case .create(let entry): [addition(entry)]
+    case .replace(let old, let entry):
+      old.isGroup == entry.isGroup
+        ? [addition(entry)] : ["ip nexthop del id \(old.id)", addition(entry)]
+    case .delete(let entry): ["ip nexthop del id \(entry.id)"]
+    }
+  }
+
+  /// Of iproute2 6.4 or newer: Debian 12's does not know the tables of VXLAN devices.
+  private func command(_ change: EntryChange<MDBEntry>) -> String {
+    let entry = change.entry
+    let verb = if case .delete = change { "del" } else { "replace" }
+    var text = "bridge mdb \(verb) dev \(name) port \(name) grp \(entry.group)"
+    if !entry.sender.isUnspecified { text += " src \(entry.sender)" }
+    text += " permanent dst \(entry.vtep)"
+    if entry.port != 0 { text += " dst_port \(entry.port)" }
+    if entry.vni != 0 { text += " vni \(entry.vni)" }
+    if entry.sourceVNI != 0 { text += " src_vni \(entry.sourceVNI)" }
+    if !entry.via.isNone { text += " via \(quoted(entry.via.description))" }
+    return text + " proto \(entry.protocolNumber)"
+  }
+
   private func destination(_ entry: FDBEntry) -> String {
-    var text = "dst \(entry.vtep)"
+    var text = entry.nexthop == 0 ? "dst \(entry.vtep)" : "nhid \(entry.nexthop)"
     if entry.port != 0 { text += " port \(entry.port)" }
     if entry.sourceVNI != 0 { text += " src_vni \(entry.sourceVNI)" }
     if entry.vni != 0 { text += " vni \(entry.vni)" }

@@ -68,8 +68,8 @@ public enum JSONRendering {
       var container = encoder.container(keyedBy: Key.self)
       try container.encode(change.action.rawValue, forKey: .action)
       try container.encode(change.object, forKey: .object)
-      try container.encode(change.device.description, forKey: .device)
       // Every key is there in every change: null is easier on a reader than absence.
+      try container.encode(change.device.isNone ? nil : change.device.description, forKey: .device)
       try container.encode(change.key, forKey: .key)
       try container.encode(JSONValue(change.before), forKey: .before)
       try container.encode(JSONValue(change.after), forKey: .after)

@@ -92,6 +92,7 @@ public struct Planner {
       let isDescribed = link.owner == .weft || (options.isRestoring && link.kind?.table != nil)
       if isDescribed { planOwned(link) } else { planReferenced(link) }
     }
+    planNexthops()
     // Within a phase what others stand on, or are part of, is made first and deleted last; bridges come up
     // when their ports are up, and then what stands on them.
     plan.steps = plan.steps.enumerated().sorted { a, b in
@@ -185,7 +186,8 @@ public struct Planner {
     }
     let changes =
       complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
-    guard reportMissing(changes, of: complete) else { return }
+    guard reportMissing(changes, of: complete), reportMissing(inTablesOf: complete, present: present)
+    else { return }
     let reasons = changes.filter { change in
       !change.isRestatement
         && (!change.attribute.canChange(from: change.before ?? .unset, to: change.after)
@@ -256,7 +258,8 @@ public struct Planner {
   private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
     if !options.isRestoring {
       if let old, !checkLinks(on: old, link.source) { return }
-      guard reportMissing(inNew: link), checkClaims(of: link) else { return }
+      guard reportMissing(inNew: link), reportMissing(inTablesOf: link, present: nil), checkClaims(of: link)
+      else { return }
     }
     // All of a replacement runs back to back, unless something else needs what the old device has.
     let isAlone = old.map { $0.kind == .vxlan && link.kind == .vxlan && !isInTheWay($0) } ?? false
@@ -336,7 +339,10 @@ public struct Planner {
     EntryTables.visit(&visitor)
     var result = link
     result.tables = visitor.tables
-    if link.fdb == nil { result.fdb?.removeAll { $0.vtep.family != link.underlayFamily } }
+    // Of nexthops, too, a device takes those of its family alone.
+    if link.fdb == nil, old.underlayFamily != link.underlayFamily {
+      result.fdb?.removeAll { $0.nexthop != 0 || !$0.fits(link.underlayFamily) }
+    }
     return result
   }
 
@@ -371,7 +377,8 @@ public struct Planner {
       }
     }
     guard link.fdb == nil, let old, old.underlayFamily != link.underlayFamily else { return }
-    let lost = old.fdb?.count { $0.origin == .unmarked && $0.vtep.family != link.underlayFamily } ?? 0
+    let lost =
+      old.fdb?.count { $0.origin == .unmarked && ($0.nexthop != 0 || !$0.fits(link.underlayFamily)) } ?? 0
     guard lost > 0 else { return }
     warn(
       "vxlan \(link.name) becomes a device for \(link.underlayFamily.name): \(lost) static entries to \(old.underlayFamily.name) VTEPs, which no document describes, go with the old one",

@@ -23,11 +23,16 @@ extension Planner {
     var steps: [Step] = []
     let source = link.source
     func append<Entry>(
-      _ changes: [EntryChange<Entry>], old: [Entry]?
+      _ changes: [EntryChange<Entry>], old: [Entry]?, clearing: (EntryChange<Entry>) -> Entry? = { _ in nil }
     ) {
       var rebuilt = SortedCursor(old ?? [])
       for change in changes {
         var isShown = true
+        if let entry = clearing(change) {
+          steps.append(
+            Step(
+              link, .entry(Entry.tableChange(.delete(entry))), phase: phase, isShown: false, source: source))
+        }
         var change = change
         if case .create(let entry) = change, let before = rebuilt.find(entry) {
           isShown = !before.hasSameContent(as: entry) || before.origin == .learned
@@ -46,12 +51,18 @@ extension Planner {
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
-    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb)
+    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) {
+      // Between a VTEP and a group the kernel changes nothing in place, in one direction without a word.
+      if case .replace(let old, let new) = $0, (old.nexthop == 0) != (new.nexthop == 0) { old } else { nil }
+    }
     for (wanted, theirs) in fdb.conflicts {
       note(
         "fdb \(link.name) \(wanted.mac): wanted \(wanted.destinationText), but a daemon holds it at \(theirs.destinationText): left as it is",
         wanted.source)
     }
+
+    let multicast = diff(link.mdb, present?.mdb ?? [])
+    append(multicast.additions + multicast.deletions, old: old?.mdb)
 
     // A VNI that goes to another device is given up before that gets it.
     let (moving, leaving) = vnis.deletions.partitioned { isWantedElsewhere($0.entry.id, link) }
@@ -111,6 +122,56 @@ extension Planner {
         wanted.source)
     }
     return steps
+  }
+
+  /// The steps for the host's nexthops: they come before what refers to them, and go after it.
+  ///
+  /// To be called when it is known which links go.
+  mutating func planNexthops() {
+    if let first = desired.tables.nexthops?.first, lacksNexthops, !options.isRestoring {
+      reportMissing(.nexthops, "nexthop \(first.id): this kernel has none for FDB entries", first.source)
+      return
+    }
+    let nexthops = diff(desired.tables.nexthops, observed.tables.nexthops ?? [])
+    for (wanted, theirs) in nexthops.conflicts {
+      let author = observed.protocolNames[theirs.protocolNumber] ?? String(theirs.protocolNumber)
+      problem(
+        "nexthop \(wanted.id): another program (protocol \(author)) has that number for another nexthop: choose another one",
+        wanted.source)
+    }
+    // A group needs its members, which would go out of it with themselves.
+    let additions = nexthops.additions.partitioned { !$0.entry.isGroup }
+    for change in additions.0 + additions.1 {
+      plan.steps.append(Step(.host, .entry(.nexthop(change)), phase: .prepare, source: change.source))
+    }
+    let deletions = nexthops.deletions.partitioned { $0.entry.isGroup }
+    var staying = (observed.tables.nexthops ?? []).filter {
+      $0.isGroup && $0.origin != .weft
+    }
+    for change in deletions.0 + deletions.1 {
+      if !options.isRestoring, let user = user(of: change.entry.id, groups: staying) {
+        if change.entry.isGroup { staying.append(change.entry) }
+        note("nexthop \(change.entry.id) is weft's and in no document, but \(user) uses it: left as it is")
+        continue
+      }
+      plan.steps.append(Step(.host, .entry(.nexthop(change)), phase: .remove, source: change.source))
+    }
+  }
+
+  /// What goes on using a nexthop that is in no document: an entry that goes with it, without a word.
+  private func user(of id: UInt32, groups: [Nexthop]) -> String? {
+    for link in observed.sortedLinks where link.fdb != nil {
+      if let wanted = desired.links[link.name] {
+        guard wanted.fdb == nil, !leaving.contains(link.name) || wanted.underlayFamily == link.underlayFamily
+        else { continue }
+      } else if leaving.contains(link.name) {
+        continue
+      }
+      if let entry = link.fdb?.first(where: { $0.nexthop == id }) {
+        return "the entry of \(entry.mac) on \(link.name), which no document describes,"
+      }
+    }
+    return groups.first { group in group.members.contains { $0.id == id } }.map { "the group \($0.id)" }
   }
 
   /// With one VNI the kernel leaves its multicast group, even if others have it: one of these is to join it again.
@@ -254,7 +315,8 @@ extension Planner {
   }
 
   private func isDefault(_ entry: FDBEntry, _ destination: IPAddress?) -> Bool {
-    entry.mac == .zero && entry.sourceVNI == 0 && entry.vtep == destination && entry.vni == 0
+    entry.mac == .zero && entry.nexthop == 0 && entry.sourceVNI == 0 && entry.vtep == destination
+      && entry.vni == 0
       && entry.port == 0 && entry.via.isNone
   }
 }

@@ -38,7 +38,7 @@ public struct TextRendering {
         if !isFull, let group = foldable(change), let count = counts[group], count > Self.foldLimit {
           guard folded.insert(group).inserted else { continue }
           text += coloured(
-            "\(change.action.symbol) \(change.object) \(change.device): \(count) entries (--full lists them)",
+            "\(change.action.symbol) \(change.subject): \(count) entries (--full lists them)",
             change.action)
         } else {
           text += coloured(line(change), change.action)
@@ -62,12 +62,14 @@ public struct TextRendering {
   }
 
   private func foldable(_ change: Change) -> Group? {
-    guard ["fdb", "flood", "neighbour", "address"].contains(change.object) else { return nil }
+    guard ["fdb", "flood", "mdb", "neighbour", "address", "nexthop"].contains(change.object) else {
+      return nil
+    }
     return Group(action: change.action, object: change.object, device: change.device)
   }
 
   private func line(_ change: Change) -> String {
-    var line = "\(change.action.symbol) \(change.object) \(change.device)"
+    var line = "\(change.action.symbol) \(change.subject)"
     switch change.action {
     case .create, .delete:
       if let key = change.key { line += " \(key)" }

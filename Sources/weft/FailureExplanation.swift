@@ -63,6 +63,6 @@ extension TableChange {
     }
     var visitor = Visitor()
     let (object, entry) = accept(&visitor)
-    return "\(object) \(link) \(entry)"
+    return link.isNone ? "\(object) \(entry)" : "\(object) \(link) \(entry)"
   }
 }

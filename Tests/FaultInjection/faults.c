@@ -18,6 +18,16 @@
 
 typedef ssize_t sender(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 
+static int probing = -1;
+
+int close(int fd)
+{
+    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
+    if (fd == probing)
+        probing = -1;
+    return next(fd);
+}
+
 ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t size)
 {
     static long seen;
@@ -33,8 +43,11 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct 
     while (place + sizeof(struct nlmsghdr) <= length) {
         struct nlmsghdr *message = (struct nlmsghdr *)(copy + place);
         int changes = message->nlmsg_type >= RTM_BASE && (message->nlmsg_type & 3) != 2;
-        // What is tried in a namespace of its own changes nothing of the host's.
-        if (memmem(message, message->nlmsg_len, "probe-", 6))
+        // What is tried in a namespace of its own changes nothing of the host's: its socket is known by the links
+        // that are made first, until it is closed.
+        if (changes && memmem(message, message->nlmsg_len, "probe-", 6))
+            probing = fd;
+        if (fd == probing)
             changes = 0;
         if (changes && ++seen > atol(at) && !strcmp(mode, "break"))
             message->nlmsg_type = 0x0fff;

@@ -35,6 +35,13 @@ import Testing
   private func expectSame(_ got: HostState, _ expected: HostState, wanted: HostState, _ label: String) {
     let owned = Set(got.links.values.filter { $0.owner == .weft }.map(\.name))
     #expect(owned == Set(wanted.links.values.filter { $0.owner == .weft }.map(\.name)), "\(label)")
+    for nexthop in wanted.tables.nexthops ?? [] {
+      #expect(got.tables.nexthops?.contains(nexthop) == true, "\(label)")
+    }
+    // Others stay only where entries that no document describes are behind them.
+    if !wanted.links.values.contains(where: { $0.kind == .vxlan && $0.fdb == nil }) {
+      #expect(got.tables.nexthops == wanted.tables.nexthops ?? [], "\(label)")
+    }
     for link in wanted.sortedLinks {
       guard let mine = got.links[link.name], let theirs = expected.links[link.name] else {
         Issue.record("\(label): \(link.name) is missing")
@@ -52,6 +59,7 @@ import Testing
         #expect(mine.base[attribute] == link.base[attribute], "\(place)")
       }
       if link.fdb != nil { #expect(mine.fdb == theirs.fdb, "\(place)") }
+      if link.mdb != nil { #expect(mine.mdb == theirs.mdb, "\(place)") }
       if link.bridgeFDB != nil { #expect(mine.bridgeFDB == theirs.bridgeFDB, "\(place)") }
       if link.neighbours != nil { #expect(mine.neighbours == theirs.neighbours, "\(place)") }
       if link.addresses != nil { #expect(mine.addresses == theirs.addresses, "\(place)") }

@@ -20,7 +20,9 @@ public struct ModelKernel {
       link.addresses = []
       return link
     }
-    return ModelKernel(HostState(links: links))
+    var state = HostState(links: links)
+    state.tables.nexthops = []
+    return ModelKernel(state)
   }
 
   /// Carries out the first steps of a plan, or all.
@@ -63,6 +65,15 @@ public struct ModelKernel {
       change(name) { link in
         for change in port.attributes { link.port?[change.row] = change.after }
       }
+    case .entry(.nexthop(let change)):
+      Self.put(change, &state.tables.nexthops) { $0 }
+      guard case .delete(let gone) = change else { break }
+      // It goes out of its groups, and with a group go its entries.
+      state.tables.nexthops = state.tables.nexthops?.map { group in
+        Nexthop(id: group.id, via: group.via, members: group.members.filter { $0.id != gone.id })
+      }
+      for name in state.links.keys { self.change(name) { $0.fdb?.removeAll { $0.nexthop == gone.id } } }
+    case .entry(.mdb(let change)): self.change(name) { Self.put(change, &$0.mdb) { $0 } }
     case .entry(.fdb(let change)): self.change(name) { Self.put(change, &$0.fdb) { Self.observed($0) } }
     case .entry(.bridgeFDB(let change)):
       self.change(name) { link in
@@ -94,9 +105,8 @@ public struct ModelKernel {
 
   private static func observed(_ entry: FDBEntry) -> FDBEntry {
     FDBEntry(
-      mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep, vni: entry.vni, port: entry.port,
-      via: entry.via, marks: entry.marks,
-      origin: .unmarked)
+      mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep, nexthop: entry.nexthop, vni: entry.vni,
+      port: entry.port, via: entry.via, marks: entry.marks, origin: .unmarked)
   }
 
   /// What a new object has: the kernel's defaults, which are not always the documents'.
@@ -132,7 +142,7 @@ public struct ModelKernel {
     }
     link.neighbours = []
     link.addresses = []
-    if wanted.kind == .vxlan { link.fdb = [] }
+    if wanted.kind == .vxlan { (link.fdb, link.mdb) = ([], []) }
     if wanted.kind == .bridge { link.bridgeFDB = [] }
     Self.addDefaultDestination(&link)
     state.links[link.name] = link

@@ -8,9 +8,55 @@ public struct RandomState {
   public static let underlay = name("eth0")
   public static let taps = (0..<4).map { name("tap\($0)") }
 
-  public static func make(seed: UInt64) -> HostState {
+  /// - Parameter multicast: whether with entries for multicast, which no command of Debian 12's iproute2 can make.
+  public static func make(seed: UInt64, multicast: Bool = true) -> HostState {
     var generator = RandomState(random: SeededGenerator(seed: seed))
-    return generator.make()
+    var state = generator.make()
+    generator.addNexthops(to: &state)
+    if multicast { generator.addMulticast(to: &state) }
+    return state
+  }
+
+  /// Nexthops from 1 on, groups of them from 11 on, and entries behind those.
+  private mutating func addNexthops(to state: inout HostState) {
+    guard random.chance(60) else { return }
+    var nexthops = (UInt32(1)...5).filter { _ in random.chance(70) }.map {
+      Nexthop(id: $0, via: vtep(UInt64($0) + 10 + UInt64.random(in: 0...1, using: &random), false))
+    }
+    let singles = nexthops
+    for id in UInt32(11)...13 where random.chance(70) {
+      let members = singles.filter { _ in random.chance(60) }.map {
+        Nexthop.Member(id: $0.id, weight: UInt16.random(in: 1...3, using: &random))
+      }
+      if !members.isEmpty { nexthops.append(Nexthop(id: id, members: members)) }
+    }
+    state.tables.nexthops = nexthops
+    for link in state.sortedLinks where link.kind == .vxlan && link.underlayFamily == .v4 {
+      guard let entries = link.fdb, link.specific?.isTrue(.learning) != true else { continue }
+      let groups = nexthops.filter(\.isGroup)
+      guard !groups.isEmpty else { continue }
+      state.links[link.name]?.fdb = entries.map { entry in
+        entry.mac.holdsDestinationList || random.chance(70)
+          ? entry : FDBEntry(mac: entry.mac, nexthop: random.pick(groups).id)
+      }
+    }
+  }
+
+  private mutating func addMulticast(to state: inout HostState) {
+    for link in state.sortedLinks where link.kind == .vxlan && random.chance(50) {
+      let isV6 = link.underlayFamily == .v6
+      var entries: [MDBEntry] = []
+      for number in UInt32(0)..<4 {
+        let group = number == 0 ? IPAddress.unspecified : IPAddress(v4: 0xef01_0100 + number)
+        for host in UInt64(10)..<13 where random.chance(40) {
+          entries.append(
+            MDBEntry(
+              group: group, vtep: vtep(host, isV6), vni: random.chance(20) ? 900 : 0,
+              port: random.chance(20) ? 4999 : 0, via: random.chance(10) ? Self.underlay : .none))
+        }
+      }
+      state.links[link.name]?.mdb = entries.sorted(by: MDBEntry.precedes)
+    }
   }
 
   public static func name(_ text: String) -> InterfaceName { InterfaceName(kernel: text) ?? .none }

@@ -51,6 +51,17 @@ private struct Report: Encodable {
     }
   }
 
+  struct Feature: Encodable {
+    let feature: String
+    let isPresent: Bool
+    /// The release that brought it.
+    let since: String
+    enum CodingKeys: String, CodingKey {
+      case feature, since
+      case isPresent = "present"
+    }
+  }
+
   struct Key: Encodable {
     let object: String
     let key: String
@@ -67,6 +78,7 @@ private struct Report: Encodable {
   let version = 1
   let kernel: String
   let kinds: [Kind]
+  let features: [Feature]
   let attributes: [Key]
 
   init(_ probe: KernelProbe) {
@@ -75,6 +87,9 @@ private struct Report: Encodable {
     kernel = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     kinds = LinkKind.made.map {
       Kind(kind: $0.name, isPresent: probe.kinds.contains($0), option: $0.kernelOption)
+    }
+    features = KernelFeature.allCases.map {
+      Feature(feature: $0.rawValue, isPresent: probe.features.contains($0), since: "\($0.since)")
     }
     var tables: [AttributeTable] = []
     for table in probe.kinds.sorted(by: { $0.name < $1.name }).compactMap(\.table)
@@ -93,9 +108,14 @@ private struct Report: Encodable {
 
   var text: String {
     var text = "Linux \(kernel)\n"
+    func line(_ name: String, _ word: String) {
+      text += "  \(name.padding(toLength: 12, withPad: " ", startingAt: 0))\(word)\n"
+    }
     for kind in kinds {
-      let word = kind.isPresent ? "yes" : "no: it needs \(kind.option ?? kind.kind)"
-      text += "  \(kind.kind.padding(toLength: 12, withPad: " ", startingAt: 0))\(word)\n"
+      line(kind.kind, kind.isPresent ? "yes" : "no: it needs \(kind.option ?? kind.kind)")
+    }
+    for feature in features {
+      line(feature.feature, feature.isPresent ? "yes" : "no: it came with Linux \(feature.since)")
     }
     let missing = attributes.filter { !$0.isPresent }
     guard !missing.isEmpty else { return text + "Every attribute is there.\n" }
