@@ -494,12 +494,12 @@ public struct DocumentCompiler {
   private mutating func checkSharedPorts() {
     var bySocket: [VxlanSocket: [LinkState]] = [:]
     for link in state.links.values.sorted(by: { $0.source < $1.source }) {
-      guard let socket = VxlanSocket(link), !isSocketUnclear(link) else { continue }
-      bySocket[socket, default: []].append(link)
+      guard !isSocketUnclear(link) else { continue }
+      for socket in VxlanSocket.all(link) { bySocket[socket, default: []].append(link) }
     }
     for (socket, links) in bySocket {
       var byVNI: [UInt32: LinkState] = [:]
-      checkFilters(of: links, socket)
+      checkFilters(of: links.filter { $0.underlayFamily == socket.family }, socket)
       for link in links {
         if let first = links.first, first.name != link.name,
           let attribute = VxlanSocket.difference(first, link)
@@ -508,7 +508,9 @@ public struct DocumentCompiler {
             link.source,
             "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(attribute.key)`: Linux cannot open it for both: give one of them another `port`",
             first.source, "\(first.name) is here")
-        } else if let twin = byVNI.updateValue(link, forKey: link.specific?.number(.vni) ?? 0) {
+        } else if link.underlayFamily == socket.family,
+          let twin = byVNI.updateValue(link, forKey: link.specific?.number(.vni) ?? 0)
+        {
           checkTwins(link, twin, socket)
         }
       }

@@ -23,6 +23,8 @@ public struct InterfaceName: Hashable, Comparable, Sendable, BitwiseCopyable {
     if bytes == 0 { throw .empty }
     if bytes > Self.maximumLength { throw .tooLong(bytes: bytes) }
     if text == "." || text == ".." { throw .reserved }
+    // They stand for all links and for those to come under /proc/sys/net/ipv4/conf: Linux makes no link of that name.
+    if text == "all" || text == "default" { throw .reserved }
     for character in text where character == "/" || character == ":" || character == "%" {
       throw .badCharacter(character)
     }

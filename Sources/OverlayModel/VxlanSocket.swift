@@ -11,6 +11,18 @@ public struct VxlanSocket: Hashable, Sendable {
     family = link.underlayFamily
   }
 
+  /// All that a device opens: one that is `external` has that of the other family as well.
+  public static func all(_ link: LinkState) -> [VxlanSocket] {
+    guard let own = VxlanSocket(link) else { return [] }
+    guard link.specific?.isTrue(.external) == true else { return [own] }
+    return [own, VxlanSocket(port: own.port, family: own.family == .v4 ? .v6 : .v4)]
+  }
+
+  private init(port: UInt32, family: IPAddress.Family) {
+    self.port = port
+    self.family = family
+  }
+
   /// The attributes that belong to the socket (VXLAN_F_RCV_FLAGS in the kernel's include/net/vxlan.h).
   public static let attributes: [Attribute] = [
     .external, .vniFilter, .genericProtocol, .groupPolicy, .udp6ZeroChecksumRx, .remoteChecksumRx,

@@ -15,7 +15,10 @@ struct VxlanClaims {
       guard let socket = VxlanSocket(link) else { continue }
       networks[Network(socket: socket, vni: Self.vni(link))] = link
       // Of several on one socket one that is up shows of which kind that is.
-      if sockets[socket] == nil || link.base[.up] == .flag(true) { sockets[socket] = link }
+      for socket in VxlanSocket.all(link)
+      where sockets[socket] == nil || link.base[.up] == .flag(true) {
+        sockets[socket] = link
+      }
     }
   }
 
@@ -32,10 +35,12 @@ struct VxlanClaims {
     {
       return .network(twin)
     }
-    guard let neighbour = sockets[socket], let attribute = VxlanSocket.difference(neighbour, link) else {
-      return nil
+    for socket in VxlanSocket.all(link) {
+      if let neighbour = sockets[socket], let attribute = VxlanSocket.difference(neighbour, link) {
+        return .socket(neighbour, attribute)
+      }
     }
-    return .socket(neighbour, attribute)
+    return nil
   }
 
   private static func vni(_ link: LinkState) -> UInt32 { link.specific?.number(.vni) ?? 0 }

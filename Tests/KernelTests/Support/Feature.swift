@@ -11,8 +11,9 @@ enum Feature: String, CaseIterable, Sendable {
   case dot1q
   case geneve
   case gretap
+  case vxlanMDB
 
-  /// The kernel option behind it.
+  /// The kernel option behind it, or the release that brought it.
   var option: String {
     switch self {
     case .vlanFiltering: "CONFIG_BRIDGE_VLAN_FILTERING"
@@ -20,6 +21,7 @@ enum Feature: String, CaseIterable, Sendable {
     case .dot1q: "CONFIG_VLAN_8021Q"
     case .geneve: "CONFIG_GENEVE"
     case .gretap: "CONFIG_NET_IPGRE"
+    case .vxlanMDB: "Linux 6.4"
     }
   }
 
@@ -30,6 +32,8 @@ enum Feature: String, CaseIterable, Sendable {
     case .dot1q: "ip link add base type bridge && ip link add link base name probe type vlan id 10"
     case .geneve: "ip link add probe type geneve id 1 remote 192.0.2.1"
     case .gretap: "ip link add probe type gretap local 192.0.2.1 remote 192.0.2.2"
+    // Debian 12's iproute2 cannot try it.
+    case .vxlanMDB: "test \"$(printf '6.4\\n%s\\n' \"$(uname -r)\" | sort -V | head -n 1)\" = 6.4"
     }
   }
 

@@ -194,7 +194,13 @@ final class TestNamespace {
       try json("ip link").compactMap { link in
         (link["ifname"] as? String).map { ($0, link["address"] as? String) }
       }, uniquingKeysWith: { first, _ in first })
-    for line in ["ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent"] {
+    // Multicast forwarding as text: this iproute2 shows each entry, but not where to.
+    for line in try bridge("-d mdb show").split(separator: "\n") { lines.insert("bridge mdb \(line)") }
+    let commands = [
+      "ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent", "ip nexthop", "bridge vlan",
+      "bridge vni",
+    ]
+    for line in commands {
       for var object in try json(line) {
         // Tunnels that appear everywhere when another test has the kernel load their module.
         if let name = object["ifname"] as? String, Self.fallbackTunnels.contains(name) { continue }
