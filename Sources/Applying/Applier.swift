@@ -75,6 +75,8 @@ public enum Goal: Sendable {
 public protocol BatchSender {
   /// - Returns: the messages that were refused, in order.
   func send(_ batch: MessageBatch) throws(NetlinkError) -> [NetlinkSocket.Failure]
+  /// Writes a file under /proc/sys/net.
+  func writeFile(_ path: String, _ text: String) throws(NetlinkError)
 }
 
 extension NetlinkSocket: BatchSender {}
@@ -198,9 +200,18 @@ public final class Applier {
     }
     for (index, step) in plan.steps.enumerated() {
       // What follows a failure must not run: the kernel answers for one phase before the next is sent.
-      if step.phase != phase || batch.isFull {
+      if step.phase != phase || batch.isFull || step.isSetting {
         try flush(index)
         phase = step.phase
+      }
+      if step.isSetting {
+        do {
+          try step.write(to: sender)
+        } catch {
+          let failure = StepFailure(step: step, error: error)
+          throw ApplyError.refused([failure], carriedOut: index, steps: plan.steps.count)
+        }
+        continue
       }
       step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
     }
@@ -232,7 +243,15 @@ public final class Applier {
           report.failures += plan.causes(of: refused)
         }
         for (index, step) in plan.steps.enumerated() {
-          if batch.isFull { try flush() }
+          if batch.isFull || step.isSetting { try flush() }
+          if step.isSetting {
+            do throws(NetlinkError) {
+              try step.write(to: sender)
+            } catch {
+              report.failures.append(StepFailure(step: step, error: error))
+            }
+            continue
+          }
           step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
         }
         try flush()

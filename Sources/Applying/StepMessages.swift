@@ -21,6 +21,15 @@ extension Step {
     }
   }
 
+  /// Writes the settings of IP that the step changes.
+  func write(to sender: some BatchSender) throws(NetlinkError) {
+    guard case .set(_, let changes) = operation else { return }
+    for change in changes {
+      guard let setting = change.attribute.setting else { continue }
+      try sender.writeFile(setting.path(of: link.description), change.attribute.settingText(change.after))
+    }
+  }
+
   /// Whether the step takes something away, which is as good as done where it is not there.
   var isDeletion: Bool {
     switch operation {

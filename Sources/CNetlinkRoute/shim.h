@@ -10,6 +10,8 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_addr.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>

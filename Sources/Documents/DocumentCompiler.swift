@@ -124,6 +124,21 @@ public struct DocumentCompiler {
         "\(link.noun) \(link.name): a port of a bridge cannot be in a VRF: give `vrf` to the bridge, or to a link on it, not to its port",
         link.portSource, "it is a port here")
     }
+    if link.base.isTrue(.disableIPv6),
+      let address = link.addresses?.first(where: { $0.prefix.address.family == .v6 })
+    {
+      fault(
+        address.source,
+        "\(link.noun) \(link.name): it has `disable-ipv6`: leave out that, or the IPv6 addresses",
+        link.base.position(of: .disableIPv6), "`disable-ipv6` is here")
+    }
+    if link.base.isTrue(.disableIPv6), let entry = link.neighbours?.first(where: { $0.address.family == .v6 })
+    {
+      fault(
+        entry.source,
+        "\(link.noun) \(link.name): it has `disable-ipv6`: leave out that, or the IPv6 neighbours",
+        link.base.position(of: .disableIPv6), "`disable-ipv6` is here")
+    }
     guard let specific = link.specific else { return }
     for (row, attribute) in specific.table.rows.enumerated() {
       if attribute.isRequired, specific[row] == nil, !isUnclear(link, attribute),

@@ -243,6 +243,7 @@ public struct DocumentWriter {
       if let mtu = link.base.number(.mtu), (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
       if case .link(let vrf) = link.base[.vrf] { line(2, "vrf: \(quoted(vrf.description))") }
       if let up = link.base[.up] { line(2, "up: \(Attribute.up.text(of: up))") }
+      writeSettings(link)
       if case .text(let description) = link.base[.description] {
         line(2, "description: \(quoted(description))")
       }
@@ -255,8 +256,17 @@ public struct DocumentWriter {
     if let mtu = link.base.number(.mtu), mtu != usual, (68...65535).contains(mtu) { line(2, "mtu: \(mtu)") }
     if case .link(let vrf) = link.base[.vrf] { line(2, "vrf: \(quoted(vrf.description))") }
     if link.base[.up] == .flag(false) { line(2, "up: false") }
+    writeSettings(link)
     if case .text(let description) = link.base[.description] {
       line(2, "description: \(quoted(description))")
+    }
+  }
+
+  /// The settings of IP that differ from what a new link gets.
+  private mutating func writeSettings(_ link: LinkState) {
+    for (row, attribute, value) in link.base.given
+    where attribute.setting != nil && value != state.linkDefaults[row] {
+      line(2, "\(attribute.key): \(attribute.text(of: value))")
     }
   }
 

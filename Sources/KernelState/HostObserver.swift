@@ -61,6 +61,11 @@ public struct HostObserver {
     }
     var state = HostState(links: Array(byIndex.values))
     state.tables.nexthops = try NexthopObserver.observe(socket)
+    let settings = AttributeTable.link.rows.enumerated().filter { $0.element.setting != nil }
+    let defaults = try socket.readFiles(settings.compactMap { $0.element.setting?.path(of: "default") })
+    for ((row, attribute), text) in zip(settings, defaults) {
+      state.linkDefaults[row] = text.flatMap { UInt32($0) }.map { attribute.settingValue($0) }
+    }
     for entry in neighbours.values.joined() where entry.origin == .daemon {
       let number = entry.marks.protocolNumber
       if number != 0, state.protocolNames[number] == nil {

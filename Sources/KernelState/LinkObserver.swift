@@ -50,6 +50,7 @@ public struct LinkObserver {
       case IFLA_LINK: link.lower = attribute.u32.map { Int32(bitPattern: $0) }
       case IFLA_LINK_NETNSID: isElsewhere = true
       case IFLA_MASTER: link.master = attribute.u32.map { Int32(bitPattern: $0) }
+      case IFLA_AF_SPEC: TableCodec.link.decode(settings: attribute.nested, into: &link.state.base)
       case IFLA_LINKINFO:
         for information in attribute.nested {
           switch Int(information.type) {

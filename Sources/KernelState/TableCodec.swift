@@ -1,3 +1,4 @@
+import CNetlinkRoute
 import Netlink
 import OverlayModel
 
@@ -34,7 +35,7 @@ struct TableCodec: Sendable {
       while targets.count <= number { targets.append([]) }
       targets[number].append(target)
     }
-    for (row, attribute) in table.rows.enumerated() {
+    for (row, attribute) in table.rows.enumerated() where attribute.setting == nil {
       switch attribute.type {
       case .headerFlag, .lower: continue
       case .address(let v6, _) where v6 != attribute.number: add(v6, Target(row: row))
@@ -64,6 +65,34 @@ struct TableCodec: Sendable {
     for attribute in attributes { decode(attribute, into: &set, deferred: deferred) }
     for (row, attribute) in table.rows.enumerated() where set[row] == nil {
       set[row] = attribute.absentValue
+    }
+  }
+
+  /// Reads the settings of IP, from what IFLA_AF_SPEC holds.
+  func decode(settings families: AttributeReader, into set: inout AttributeSet) {
+    var tables: (v4: UnsafeRawBufferPointer?, v6: UnsafeRawBufferPointer?, mode: UInt8?) = (nil, nil, nil)
+    for family in families {
+      switch Int32(family.type) {
+      case AF_INET: tables.v4 = family.nested.first(Int(IFLA_INET_CONF))?.payload
+      case AF_INET6:
+        tables.v6 = family.nested.first(Int(IFLA_INET6_CONF))?.payload
+        tables.mode = family.nested.first(Int(IFLA_INET6_ADDR_GEN_MODE))?.u8
+      default: break
+      }
+    }
+    func number(_ payload: UnsafeRawBufferPointer?, _ place: Int) -> UInt32? {
+      guard let payload, place >= 0, payload.count >= (place + 1) * 4 else { return nil }
+      return payload.loadUnaligned(fromByteOffset: place * 4, as: UInt32.self)
+    }
+    for (row, attribute) in table.rows.enumerated() {
+      let value: UInt32?
+      switch attribute.setting?.place {
+      case .ipv4(let place): value = number(tables.v4, place - 1)
+      case .ipv6(let place): value = number(tables.v6, place)
+      case .addressGeneration: value = tables.mode.map(UInt32.init)
+      case nil: continue
+      }
+      set[row] = value.map { attribute.settingValue($0) }
     }
   }
 
@@ -216,6 +245,14 @@ struct TableCodec: Sendable {
     index: (InterfaceName) -> Int32
   ) {
     let number = attribute.number
+    if attribute.setting?.place == .addressGeneration, case .number(let mode) = value {
+      writer.nest(IFLA_AF_SPEC) { writer in
+        writer.nest(Int(AF_INET6)) {
+          $0.put(Int(IFLA_INET6_ADDR_GEN_MODE), UInt8(truncatingIfNeeded: mode))
+        }
+      }
+      return
+    }
     switch (attribute.type, value) {
     case (.flag(let width, _), .flag(let flag)): put(flag ? 1 : 0, width, number, into: &writer)
     case (.presence, .flag(let flag)): if flag { writer.putFlag(number) }

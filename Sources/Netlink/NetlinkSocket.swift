@@ -21,6 +21,7 @@ public final class NetlinkSocket {
   }
 
   private let namespace: NetworkNamespace
+  private let identity: UInt64
   private let socket: OpaquePointer
   private let receiveBuffer: UnsafeMutableRawBufferPointer
   private var sequence: UInt32 = 1
@@ -52,6 +53,7 @@ public final class NetlinkSocket {
       throw error
     }
     self.namespace = namespace
+    identity = try namespace.identity()
     self.socket = socket
     receiveBuffer = .allocate(byteCount: Self.receiveBytes, alignment: 8)
     guard mnl_socket_bind(socket, 0, 0) == 0 else { throw .last("binding a netlink socket") }
@@ -156,6 +158,41 @@ public final class NetlinkSocket {
         }
         if message.sequence == last { return failures }
       }
+    }
+  }
+
+  /// The texts of small files of the kernel's, /proc/sys/net/… say, as the socket's namespace has them.
+  ///
+  /// - Returns: nil for each that is not there, or not for this process, and for all of a throw-away namespace.
+  public func readFiles(_ paths: [String]) throws(NetlinkError) -> [String?] {
+    guard namespace != .throwaway else { return paths.map { _ in nil } }
+    return try namespace.run { () throws(NetlinkError) -> [String?] in
+      paths.map { path in
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = read(descriptor, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        return String(decoding: bytes[..<count].prefix { $0 != 10 }, as: UTF8.self)
+      }
+    }
+  }
+
+  /// Writes such a file.
+  ///
+  /// - Throws: ``NetlinkError``: ENOENT where there is no such file, EROFS in most containers, ESTALE where
+  ///   the namespace's name stands for another one by now.
+  public func writeFile(_ path: String, _ text: String) throws(NetlinkError) {
+    guard try namespace.identity() == identity else {
+      throw NetlinkError(code: ESTALE, context: "writing \(path)")
+    }
+    try namespace.run { () throws(NetlinkError) in
+      let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw .last("opening \(path)") }
+      defer { close(descriptor) }
+      let bytes = Array(text.utf8)
+      guard write(descriptor, bytes, bytes.count) == bytes.count else { throw .last("writing \(path)") }
     }
   }
 

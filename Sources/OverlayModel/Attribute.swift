@@ -119,10 +119,43 @@ public enum IPRoute2Form: Sendable {
   case pair(String)
   /// `up` or `down`.
   case upDown
+  /// None: a shell writes it to the file of its ``InterfaceSetting``.
+  case file
   /// `master NAME` or `nomaster`.
   case master
   /// Not after the kind, but before it: `link NAME`.
   case lower
+}
+
+/// A setting of IP on a link, which netlink tells (IFLA_AF_SPEC); all but one are written to a file under /proc/sys/net.
+public struct InterfaceSetting: Sendable, Hashable {
+  /// Where a link's message has it.
+  public enum Place: Sendable, Hashable {
+    /// In IFLA_INET_CONF: IPV4_DEVCONF_… of linux/ip.h, counted from 1.
+    case ipv4(Int)
+    /// In IFLA_INET6_CONF: DEVCONF_… of linux/ipv6.h, counted from 0.
+    case ipv6(Int)
+    /// IFLA_INET6_ADDR_GEN_MODE, a byte, which netlink takes as well: its file would make addresses at once.
+    case addressGeneration
+  }
+
+  public let place: Place
+  /// The name of the file.
+  public let file: String
+
+  public init(_ place: Place, _ file: String) {
+    self.place = place
+    self.file = file
+  }
+
+  /// Whether the file is the way to change it.
+  public var isWrittenToFile: Bool { place != .addressGeneration }
+
+  /// The file of one link; of `default` for what new ones get.
+  public func path(of link: String) -> String {
+    let family = if case .ipv4 = place { "ipv4" } else { "ipv6" }
+    return "/proc/sys/net/\(family)/conf/\(link)/\(file)"
+  }
 }
 
 /// A kernel release, as far as features go.
@@ -164,6 +197,8 @@ public struct Attribute: Sendable {
   public let resets: [String]
   /// Whether a document must give it, for a link that is not `external`.
   public let isRequired: Bool
+  /// Where it is, if it is no netlink attribute of its own.
+  public let setting: InterfaceSetting?
   public let iproute2: IPRoute2Form
   /// One sentence for the reference and the schema.
   public let summary: String
@@ -173,7 +208,7 @@ public struct Attribute: Sendable {
     kernel kernelDefault: AttributeValue? = nil, live isLive: Bool,
     since: KernelRelease = KernelRelease(3, 7),
     option kernelOption: String? = nil, family: IPAddress.Family? = nil, resets: [String] = [],
-    isRequired: Bool = false,
+    isRequired: Bool = false, setting: InterfaceSetting? = nil,
     iproute2: IPRoute2Form, _ summary: String
   ) {
     self.key = key
@@ -187,6 +222,7 @@ public struct Attribute: Sendable {
     self.family = family
     self.resets = resets
     self.isRequired = isRequired
+    self.setting = setting
     self.iproute2 = iproute2
     self.summary = summary
   }
@@ -224,6 +260,20 @@ public struct Attribute: Sendable {
     switch type {
     case .number(_, _, let keywords), .word(_, let keywords): keywords
     default: []
+    }
+  }
+
+  /// What the kernel's number for a setting of IP means.
+  public func settingValue(_ number: UInt32) -> AttributeValue {
+    if case .flag = type { .flag(number != 0) } else { .number(number) }
+  }
+
+  /// The number, as its file takes it.
+  public func settingText(_ value: AttributeValue) -> String {
+    switch value {
+    case .flag(let flag): flag ? "1" : "0"
+    case .number(let number): String(number)
+    default: ""
     }
   }
 

@@ -199,6 +199,8 @@ public struct HostState: Sendable, Equatable {
   public var tables = EntryTables()
   /// Observed: what this kernel was found to lack of what has no attribute, where that was tried.
   public var missingFeatures: Set<KernelFeature> = []
+  /// Observed: what a new link gets of the settings of IP (net.*.conf.default).
+  public var linkDefaults = AttributeSet(.link)
   /// Observed: the largest packet that the underlay takes to a VTEP, where a route tells it.
   public var pathMTU: [IPAddress: UInt32]
   /// Observed: what this kernel was found to lack, where that was tried.

@@ -186,7 +186,9 @@ extension LinkState {
   var summary: Change.Value {
     var fields: [(String, Change.Value)] = []
     for set in [specific, base].compactMap(\.self) {
-      for (_, attribute, value) in set.given where value != .unset {
+      for (row, attribute, value) in set.given where value != .unset {
+        // Every link has them: they are of interest where somebody asks for them.
+        if attribute.setting != nil, !set.position(of: row).isKnown { continue }
         if case .value(let usual) = attribute.documentDefault, attribute.isSame(usual, value) { continue }
         fields.append((attribute.key, .scalar(value, attribute)))
       }

@@ -159,7 +159,7 @@ extension Planner {
   mutating func reportMissing(_ changes: [AttributeChange], of link: LinkState) -> Bool {
     var isGood = true
     for change in changes where isMissing(change, in: link) {
-      if isPartOfLink(change.attribute) { continue }
+      if isPartOfLink(change.attribute), change.attribute.setting == nil { continue }
       reportMissing(change.attribute, of: link, change.position)
       isGood = false
     }
@@ -184,6 +184,11 @@ extension Planner {
       return false
     }
     var isGood = true
+    for (row, attribute, _) in link.base.given
+    where attribute.setting != nil && observed.linkDefaults[row] == nil {
+      reportMissing(attribute, of: link, link.base.position(of: row))
+      isGood = false
+    }
     for set in [link.specific, link.bridge == nil ? nil : link.port].compactMap(\.self) {
       for (row, attribute, value) in set.given where value != attribute.initialValue {
         guard observed.missingAttributes.contains(MissingAttribute(table: set.table.name, key: attribute.key))

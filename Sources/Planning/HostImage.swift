@@ -73,7 +73,9 @@ private struct ImageBuilder {
       if changes.contains(where: { $0.attribute.key == Attribute.defaultPVID.key }) {
         recordVLANs(ofBridge: name)
       }
-      let drops: Set = [Attribute.mac.key, Attribute.mtu.key, Attribute.up.key, Attribute.vrf.key]
+      let drops: Set = [
+        Attribute.mac.key, Attribute.mtu.key, Attribute.up.key, Attribute.vrf.key, Attribute.disableIPv6.key,
+      ]
       if table === AttributeTable.link, changes.contains(where: { drops.contains($0.attribute.key) }) {
         recordTables(name)
       }
@@ -127,7 +129,14 @@ private struct ImageBuilder {
   /// A bridge takes its MTU and its address from its ports, and drops neighbours with the address.
   private mutating func recordShape(ofBridge name: InterfaceName) {
     recordTables(name)
-    change(name) { image, link in image.state.base[.mtu] = link.base[.mtu] }
+    let hasPorts = observed.links.values.contains { $0.bridge == name }
+    change(name) { image, link in
+      image.state.base[.mtu] = link.base[.mtu]
+      // The address that it made up itself it forgets with its first port; when that goes again it has none.
+      if !hasPorts, link.kind == .bridge {
+        image.state.base[.mac] = image.state.base[.mac] ?? link.base[.mac]
+      }
+    }
   }
 
   private mutating func record(_ port: PortChange, of name: InterfaceName) {

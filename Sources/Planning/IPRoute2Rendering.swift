@@ -19,6 +19,12 @@ extension Step {
     case .create(let creation): [creation.state.creationCommand]
     case .delete: ["ip link del dev \(name)"]
     case .group(_, let group): ["ip link set dev \(name) group \(group)"]
+    case .set(_, let changes) where isSetting:
+      changes.compactMap { change in
+        change.attribute.setting.map {
+          "echo \(change.attribute.settingText(change.after)) > \(quoted($0.path(of: link.description)))"
+        }
+      }
     case .set(let table, let changes): [command(table, changes)]
     case .port(let port): commands(port)
     case .entry(.nexthop(let change)): commands(change)
@@ -254,8 +260,8 @@ extension Attribute {
     case .master:
       guard case .link(let name) = value else { return ["nomaster"] }
       return ["master", quoted(name.description)]
-    // Said when the link is made, before its kind.
-    case .lower: return []
+    // Said when the link is made, before its kind; and by a file.
+    case .lower, .file: return []
     }
   }
 

@@ -99,6 +99,14 @@ public struct Step: Sendable {
   }
 }
 
+extension Step {
+  /// Whether it writes settings of IP to their files, instead of sending messages.
+  public var isSetting: Bool {
+    guard case .set(_, let changes) = operation else { return false }
+    return changes.contains { $0.attribute.setting?.isWrittenToFile == true }
+  }
+}
+
 /// A remark about what a plan leaves alone, or what it will not achieve.
 public struct Note: Sendable, Equatable {
   public enum Severity: Sendable { case note, warning }

@@ -112,6 +112,8 @@ public struct Planner {
     case (.raise, _): return raiseRank(step)
     // A bridge's own MTU is set when its ports have come and gone, whose MTU it would follow.
     case (.configure, .port): return 0
+    // They are no messages: between two of those each would have to wait for an answer.
+    case (.configure, .set) where step.isSetting: return 2
     case (.configure, _): return 1
     default: return 0
     }
@@ -211,6 +213,9 @@ public struct Planner {
     var link = wanted
     if options.isRestoring { return link }
     link.base[.mac] = link.base[.mac] ?? old.base[.mac]
+    for (row, attribute) in link.base.table.rows.enumerated() where attribute.setting != nil {
+      link.base[row] = link.base[row] ?? old.base[row]
+    }
     if link.bridge == nil, let bridge = old.bridge, observed.links[bridge]?.owner == .others,
       desired.links[bridge]?.owner != .weft
     {
@@ -289,6 +294,8 @@ public struct Planner {
       phase(.create))
     let description = AttributeSet.given(link.base, only: .description)
     if let description { add(link, .set(.link, [description]), phase(.configure), isShown: false) }
+    let settings = settings(ofNew: link)
+    addBase(link, settings, phase(.configure), isShown: false)
     if let bridge = link.bridge {
       rewired.insert(bridge)
       let fresh = AttributeSet.initial(.bridgePort)
@@ -398,13 +405,33 @@ public struct Planner {
     add(bridge, .set(.link, [mtu]), .create, isShown: false)
   }
 
+  /// The settings of IP that a new link does not get by itself.
+  private func settings(ofNew link: LinkState) -> [AttributeChange] {
+    link.base.given.compactMap { row, attribute, value in
+      let before = observed.linkDefaults[row]
+      guard attribute.setting != nil, value != before else { return nil }
+      return AttributeChange(
+        row: row, attribute: attribute, before: before, after: value, position: link.base.position(of: row))
+    }
+  }
+
+  /// Most settings of IP are no messages: they are steps of their own.
+  private mutating func addBase(
+    _ link: LinkState, _ changes: [AttributeChange], _ phase: Phase, isShown: Bool = true
+  ) {
+    let (files, messages) = changes.partitioned { $0.attribute.setting?.isWrittenToFile == true }
+    for part in [messages, files] where !part.isEmpty {
+      add(link, .set(.link, part), phase, isShown: isShown, at: part.first?.position)
+    }
+  }
+
   private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
     if !specific.isEmpty, let table = wanted.specific?.table {
       add(wanted, .set(table, specific), .configure)
     }
     planMembership(present, wanted)
     let base = baseChanges(present, wanted)
-    if !base.isEmpty { add(wanted, .set(.link, base), .configure) }
+    addBase(wanted, base, .configure)
     if options.isRestoring { warnOfFixedAddress(wanted, base) }
     if rewired.contains(wanted.name), !base.contains(where: { $0.attribute.key == Attribute.mtu.key }),
       let mtu = AttributeSet.given(wanted.base, only: .mtu)
@@ -531,7 +558,7 @@ public struct Planner {
       base.filter { $0.attribute.key == Attribute.vrf.key },
       base.filter { $0.attribute.key != Attribute.vrf.key }
     )
-    if !others.isEmpty { add(present, .set(.link, others), .prepare, at: others.first?.position) }
+    addBase(present, others, .prepare)
     if !masters.isEmpty { add(present, .set(.link, masters), .configure, at: masters.first?.position) }
     var described = wanted
     described.kind = present.kind

@@ -337,7 +337,7 @@ private struct SortedCursor<Entry: TableEntry> {
 
 extension Array {
   /// Those of which something is so, and the others.
-  fileprivate func partitioned(_ isFirst: (Element) -> Bool) -> ([Element], [Element]) {
+  func partitioned(_ isFirst: (Element) -> Bool) -> ([Element], [Element]) {
     (filter(isFirst), filter { !isFirst($0) })
   }
 }

@@ -36,6 +36,8 @@ extension StepFailure {
     case (EPERM, _), (EACCES, _): "run it as root, or with CAP_NET_ADMIN in that namespace"
     case (EOPNOTSUPP, .create) where error.kernelText == "Unknown device type":
       "this kernel has no \(step.kind.name) devices (CONFIG_\(step.kind.name.uppercased())): load the module \(step.kind.name), or use a kernel that has it"
+    case (EROFS, _) where step.isSetting:
+      "/proc/sys is read-only here, as in most containers: leave the key out, and set it where it can be written"
     case (EEXIST, .create) where step.kind == .vxlan:
       "another device has this VNI and UDP port: `ip -d link show type vxlan` lists them"
     case (EADDRINUSE, _) where step.kind == .vxlan:

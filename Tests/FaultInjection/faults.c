@@ -1,5 +1,5 @@
 // Makes one netlink message of a program fail, or the program die before it: preloaded, it counts
-// the messages that would change the kernel's state.
+// the messages, and the settings under /proc/sys/net, that would change the kernel's state.
 //
 //   FAULT_AT    the number of the message, from 1
 //   FAULT_MODE  fail: the kernel is sent a message that it does not know instead
@@ -8,9 +8,12 @@
 //               stop: the program sends itself SIGTERM, and the message
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +22,51 @@
 typedef ssize_t sender(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 
 static int probing = -1;
+static long seen;
+
+// A setting under /proc/sys/net is a change as well.
+static int opened(const char *path, int flags)
+{
+    const char *at = getenv("FAULT_AT"), *mode = getenv("FAULT_MODE");
+    if (at && mode && (flags & O_WRONLY) && !strncmp(path, "/proc/sys/net/", 14)) {
+        seen++;
+        if (seen == atol(at) && !strcmp(mode, "kill")) {
+            kill(getpid(), SIGKILL);
+            pause();
+        }
+        if (seen == atol(at) && !strcmp(mode, "stop")) {
+            kill(getpid(), SIGTERM);
+        } else if (seen == atol(at) || (seen > atol(at) && !strcmp(mode, "break"))) {
+            errno = EOPNOTSUPP;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    if (opened(path, flags) < 0)
+        return -1;
+    int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    return next(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    if (opened(path, flags) < 0)
+        return -1;
+    int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+    return next(path, flags, mode);
+}
 
 int close(int fd)
 {
@@ -30,7 +78,6 @@ int close(int fd)
 
 ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t size)
 {
-    static long seen;
     sender *next = (sender *)dlsym(RTLD_NEXT, "sendto");
     const char *at = getenv("FAULT_AT"), *mode = getenv("FAULT_MODE");
     struct sockaddr_nl own;

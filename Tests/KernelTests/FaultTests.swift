@@ -105,6 +105,19 @@ import Testing
       return part
     }
 
+    /// A setting counts as a message.
+    func writeFile(_ path: String, _ text: String) throws(NetlinkError) {
+      let place = number - seen
+      seen += 1
+      guard !hasStruck, place == 0 else { return try socket.writeFile(path, text) }
+      hasStruck = true
+      switch fault {
+      case .refused(let code): throw NetlinkError(code: code)
+      case .died: throw NetlinkError(code: ECANCELED)
+      case .lost: try socket.writeFile(path, text)
+      }
+    }
+
     func send(_ batch: MessageBatch) throws(NetlinkError) -> [NetlinkSocket.Failure] {
       let place = number - seen
       seen += batch.count

@@ -75,6 +75,9 @@ import Testing
         if !isOver { _ = try? host.bridge("fdb del 02:00:00:00:00:07 dev vx0 dst 192.0.2.13 self") }
         return result
       }
+      func writeFile(_ path: String, _ text: String) throws(NetlinkError) {
+        try socket.writeFile(path, text)
+      }
     }
     let sender = Forgetful(socket, host)
     let applier = Applier(socket, goal: try Self.goal(Self.document("192.0.2.13")), sender: sender)

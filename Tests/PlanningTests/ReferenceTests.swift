@@ -87,6 +87,7 @@ import Testing
     case .negatable(let word): "[no]\(word)"
     case .upDown: "up, down"
     case .master: "master"
+    case .file: row.setting?.path(of: "NAME") ?? ""
     case .lower: "link"
     }
   }

@@ -20,9 +20,24 @@ public struct ModelKernel {
       link.addresses = []
       return link
     }
-    var state = HostState(links: links)
+    var state = HostState(links: links.map(withDefaults))
+    state.linkDefaults = linkDefaults
     state.tables.nexthops = []
     return ModelKernel(state)
+  }
+
+  private static let linkDefaults: AttributeSet = {
+    var set = AttributeSet(.link)
+    for (row, attribute) in set.table.rows.enumerated() where attribute.setting != nil {
+      set[row] = attribute.settingValue(0)
+    }
+    return set
+  }()
+
+  private static func withDefaults(_ link: LinkState) -> LinkState {
+    var link = link
+    for (row, _, value) in linkDefaults.given { link.base[row] = value }
+    return link
   }
 
   /// Carries out the first steps of a plan, or all.
@@ -125,7 +140,7 @@ public struct ModelKernel {
   }
 
   private mutating func create(_ wanted: LinkState) {
-    var link = LinkState(name: wanted.name, kind: wanted.kind, owner: wanted.owner)
+    var link = Self.withDefaults(LinkState(name: wanted.name, kind: wanted.kind, owner: wanted.owner))
     link.group = wanted.owner == .weft ? Ownership.linkGroup : wanted.group
     link.index = (state.links.values.map(\.index).max() ?? 0) + 1
     if let table = wanted.kind?.table {

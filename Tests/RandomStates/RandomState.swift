@@ -76,6 +76,7 @@ public struct RandomState {
       var link = LinkState(name: tap, kind: nil, owner: .others)
       if !bridges.isEmpty, random.chance(80) { attach(&link, to: random.pick(bridges).name) }
       if random.chance(30) { set(&link.base, .mtu, .number(random.pick([1400, 1500]))) }
+      makeSettings(&link)
       if random.chance(30) { link.addresses = makeAddresses() }
       links.append(link)
     }
@@ -158,7 +159,18 @@ public struct RandomState {
     }
     if random.chance(30) { link.base[.mtu] = .number(random.pick([1280, 1400])) }
     if random.chance(20) { link.base[.up] = .flag(false) }
+    makeSettings(&link)
     if random.chance(30) { link.base[.description] = .text(random.pick(["tenant a", "b: \"quoted\"", "ü"])) }
+  }
+
+  private mutating func makeSettings(_ link: inout LinkState) {
+    for (row, attribute) in link.base.table.rows.enumerated()
+    where attribute.setting != nil && random.chance(15) {
+      // One address that IPv6 is to make needs a secret, and without IPv6 a link loses its addresses.
+      if attribute.key == "disable-ipv6" { continue }
+      let number = UInt32.random(in: 0...1, using: &random)
+      link.base[row] = attribute.settingValue(number)
+    }
   }
 
   private func vtep(_ host: UInt64, _ isV6: Bool) -> IPAddress {

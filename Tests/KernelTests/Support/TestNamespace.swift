@@ -195,7 +195,9 @@ final class TestNamespace {
         (link["ifname"] as? String).map { ($0, link["address"] as? String) }
       }, uniquingKeysWith: { first, _ in first })
     // Multicast forwarding as text: this iproute2 shows each entry, but not where to.
-    for line in try bridge("-d mdb show").split(separator: "\n") { lines.insert("bridge mdb \(line)") }
+    for line in try bridge("-d mdb show").split(separator: "\n") where line.contains(" permanent") {
+      lines.insert("bridge mdb \(line)")
+    }
     let commands = [
       "ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent", "ip nexthop", "bridge vlan",
       "bridge vni",
@@ -234,6 +236,8 @@ final class TestNamespace {
     let volatile = [
       "ifindex", "link_index", "qdisc", "linkmode", "used", "updated", "confirmed", "operstate", "flags",
       "state",
+      // What a bridge has taken over from a port it keeps when that has gone.
+      "tso_max_size", "tso_max_segs", "gso_max_size", "gso_max_segs", "gro_max_size",
     ]
     return object.filter { key, value in
       // A port's number depends on the order in which ports came.
