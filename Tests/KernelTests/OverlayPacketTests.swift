@@ -196,4 +196,120 @@ import Testing
       #expect(try a.tenant.ping("10.0.\(b.tenantNumber)0.9", timeout: 0.5).received == 0)
     }
   }
+
+  /// Both subnets on both VTEPs: what goes from one to the other is routed where it comes from, and bridged from
+  /// there; the way back is that of the other subnet (asymmetric IRB).
+  @Test(.needs(.vrf), arguments: [false, true]) func bothSubnetsOnBothVTEPs(overIPv6 isIPv6: Bool) throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      func address(_ host: Host) -> String { isIPv6 ? host.v6 : host.v4 }
+      for (host, other) in [(a, b), (b, a)] {
+        // The tenants are in subnets 10.0.10.0/24 and 10.0.20.0/24, with .9 each.
+        try settle(host)
+        func network(_ number: Int) -> String {
+          let isHere = number == host.tenantNumber
+          return """
+              br\(number):
+                mac: 02:00:00:00:aa:0\(number)
+                vrf: red
+                multicast-snooping: false
+                addresses: [10.0.\(number)0.1/24]
+                ports: {vx\(number): {learning: false, neigh-suppress: true}\(isHere ? ", tap0: {}" : "")}
+            \(isHere ? "" : "    fdb: {\(other.tenantMAC): {port: vx\(number)}}\n    neighbours: {10.0.\(number)0.9: \(other.tenantMAC)}")
+            """
+        }
+        func tunnel(_ number: Int) -> String {
+          let fdb = number == host.tenantNumber ? "{}" : "{\(other.tenantMAC): \"\(address(other))\"}"
+          return "  vx\(number): {vni: 500\(number), local: \"\(address(host))\", fdb: \(fdb)}"
+        }
+        try host.namespace.apply(
+          """
+          weft: 1
+          vrfs: {red: {table: 1005}}
+          vxlans:
+          \(tunnel(1))
+          \(tunnel(2))
+          bridges:
+          \(network(1))
+          \(network(2))
+          """)
+      }
+      let (from, to) = (try lab.captureLeaving(a), try lab.captureLeaving(b))
+      let ping = try a.tenant.ping("10.0.\(b.tenantNumber)0.9", count: 3)
+      #expect(ping.isComplete, "\(ping.output)")
+      let requests = try lab.settled(from, leaving: a).filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.count == 3)
+      #expect(requests.allSatisfy { $0.vxlan?.vni == 5002 && $0.vxlan?.inner.destinationMAC == b.tenantMAC })
+      #expect(requests.allSatisfy { $0.isIPv6 == isIPv6 })
+      let replies = try lab.settled(to, leaving: b).filter { $0.vxlan?.inner.destinationMAC == a.tenantMAC }
+      #expect(replies.count >= 3 && replies.allSatisfy { $0.vxlan?.vni == 5001 })
+    }
+  }
+
+  /// The same subnet, and the same addresses, in two VRFs: each tenant reaches its own other one alone.
+  @Test(.needs(.vrf, .dot1q)) func oneSubnetInTwoVRFsStaysApart() throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      for (host, other) in [(a, b), (b, a)] {
+        try host.namespace.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+        // Two tenants behind one link, told apart by a tag that ends at the bridges' ports.
+        try host.tenant.batch(["addr flush dev eth0"])
+        for (number, vlan) in [(1, 10), (2, 20)] {
+          let name = "t\(vlan)"
+          try host.tenant.ip("link add link eth0 name eth0.\(vlan) type vlan id \(vlan)")
+          try host.tenant.batch([
+            "link add \(name) type vrf table \(vlan)", "link set \(name) up",
+            "link set eth0.\(vlan) master \(name)", "link set eth0.\(vlan) up",
+            "addr add 10.0.\(host.tenantNumber)0.9/24 dev eth0.\(vlan)",
+            "route add default via 10.0.\(host.tenantNumber)0.1 table \(vlan)",
+          ])
+          _ = number
+        }
+        func tenant(_ number: Int, _ vlan: Int) -> (String, String, String, String) {
+          let near = "02:00:00:00:0\(number):0\(host.number)"
+          let far = "02:00:00:00:0\(number):0\(other.number)"
+          return (
+            "  v\(vlan): {table: 10\(vlan), routes: [{to: 10.0.\(other.tenantNumber)0.0/24, via: \(other.v4), device: l3-\(vlan), onlink: true}]}",
+            "  vx\(vlan): {vni: 500\(vlan), local: \(host.v4), fdb: {\(far): \(other.v4)}}",
+            """
+              l2-\(vlan): {mac: 02:00:00:00:aa:aa, vrf: v\(vlan), addresses: [10.0.\(host.tenantNumber)0.1/24], ports: {tap.\(vlan): {}}}
+              l3-\(vlan):
+                mac: \(near)
+                vrf: v\(vlan)
+                ports: {vx\(vlan): {learning: false}}
+                fdb: {\(far): {port: vx\(vlan)}}
+                neighbours: {\(other.v4): \(far)}
+            """, "  tap.\(vlan): {device: tap0, id: \(vlan)}"
+          )
+        }
+        let tenants = [tenant(1, 10), tenant(2, 20)]
+        func joined(_ part: KeyPath<(String, String, String, String), String>) -> String {
+          tenants.map { $0[keyPath: part] }.joined(separator: "\n")
+        }
+        try host.namespace.apply(
+          """
+          weft: 1
+          vrfs:
+          \(joined(\.0))
+          vxlans:
+          \(joined(\.1))
+          bridges:
+          \(joined(\.2))
+          vlans:
+          \(joined(\.3))
+          """)
+      }
+      for vlan in [10, 20] {
+        let capture = try lab.captureLeaving(a)
+        let ping = try a.tenant.ping("10.0.\(b.tenantNumber)0.9", count: 3, ["-I", "t\(vlan)"])
+        #expect(ping.isComplete, "\(ping.output)")
+        let requests = try lab.settled(capture, leaving: a).filter { $0.vxlan?.inner.echoRequest != nil }
+        #expect(requests.count == 3 && requests.allSatisfy { $0.vxlan?.vni == 50000 + vlan }, "\(vlan)")
+      }
+      // Where the one has lost its way, the other's is none for it.
+      try b.namespace.ip("link set vx20 down")
+      #expect(try a.tenant.ping("10.0.\(b.tenantNumber)0.9", timeout: 0.5, ["-I", "t20"]).received == 0)
+      #expect(try a.tenant.ping("10.0.\(b.tenantNumber)0.9", ["-I", "t10"]).isComplete)
+    }
+  }
 }

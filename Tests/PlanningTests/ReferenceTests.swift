@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import OverlayModel
 import Testing
@@ -9,7 +10,7 @@ import Testing
     .appendingPathComponent("Docs/reference.md")
 
   @Test func theReferenceIsWhatTheTablesSay() throws {
-    let text = Self.reference()
+    let text = try Self.reference()
     if ProcessInfo.processInfo.environment["WEFT_WRITE_REFERENCE"] != nil {
       try text.write(to: Self.path, atomically: true, encoding: .utf8)
     }
@@ -18,12 +19,12 @@ import Testing
     #expect(isSame, "write it anew: WEFT_WRITE_REFERENCE=1 swift test --filter ReferenceTests")
   }
 
-  private static func reference() -> String {
+  private static func reference() throws -> String {
     var text = """
       # Keys of a document
 
-      Written from the attribute tables in `Sources/OverlayModel`. The keys that hold tables
-      (`flood`, `fdb`, `ports`, `neighbours`, `addresses`) are described in [documents.md](documents.md).
+      Written from the attribute tables in `Sources/OverlayModel`, and for the keys that hold tables from the
+      schema (`weft schema`); those are described in [documents.md](documents.md).
       A key that is left out has the default on links that weft creates, and is left alone on
       links that a document only refers to.
 
@@ -35,7 +36,42 @@ import Testing
       if kind == .bridge { text += section("`bridges.<name>.ports.<name>`", .bridgePort) }
     }
     text += section("Every link", .link)
-    return String(text.dropLast())
+    return text + (try tables())
+  }
+
+  /// The keys that are no attributes: what the schema has beside those.
+  private static func tables() throws -> String {
+    let schema = try JSONSerialization.jsonObject(with: Data(try DocumentSchema.text().utf8))
+    func object(_ value: Any?, _ path: String...) -> [String: Any] {
+      path.reduce(value as? [String: Any] ?? [:]) { $0[$1] as? [String: Any] ?? [:] }
+    }
+    func alternative(_ value: Any?) -> [String: Any] {
+      (object(value)["anyOf"] as? [[String: Any]])?.first ?? object(value)
+    }
+    /// The keys of one object of a section.
+    func keys(_ section: Any?) -> [String: Any] {
+      object(alternative(alternative(section)["additionalProperties"])["properties"])
+    }
+    let sections = object(schema, "properties")
+    var rows: [(place: String, key: String, text: String)] = []
+    func add(_ place: String, _ properties: [String: Any], _ known: [String]) {
+      for (key, value) in properties where !known.contains(key) {
+        rows.append((place, key, object(value)["description"] as? String ?? ""))
+      }
+    }
+    add("the document", sections, [])
+    let everyLink = keys(sections["links"])
+    add("every link", everyLink, AttributeTable.link.keys)
+    for kind in LinkKind.made where kind != .ip6gretap {
+      let own = keys(sections[kind.section])
+      add("`\(kind.section)`", own, (kind.table?.keys ?? []) + Array(everyLink.keys))
+      if kind == .bridge { add("`ports` of `bridges`", keys(own["ports"]), AttributeTable.bridgePort.keys) }
+    }
+    var text = "## Keys that hold tables\n\n| of | key | |\n|---|---|---|\n"
+    for row in rows.sorted(by: { ($0.place, $0.key) < ($1.place, $1.key) }) {
+      text += "| \(row.place) | `\(row.key)` | \(row.text) |\n"
+    }
+    return text
   }
 
   private static func section(_ title: String, _ table: AttributeTable) -> String {
