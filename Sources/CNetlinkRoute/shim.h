@@ -31,8 +31,14 @@
 // kernel's include/uapi/linux/if_link.h, with the release that brought it.
 enum {
     WEFT_IFLA_VXLAN_LOCALBYPASS = 31,          // 6.5
+    WEFT_IFLA_VXLAN_LABEL_POLICY = 32,         // 6.8
+    WEFT_IFLA_VXLAN_RESERVED_BITS = 33,        // 6.14
     WEFT_IFLA_BR_FDB_MAX_LEARNED = 49,         // 6.7
+    WEFT_IFLA_BRPORT_MAB = 40,                 // 6.2
+    WEFT_IFLA_BRPORT_MCAST_MAX_GROUPS = 42,    // 6.3
     WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS = 43, // 6.4
+    WEFT_IFLA_BRPORT_BACKUP_NHID = 44,         // 6.6
+    WEFT_BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS = 9, // 6.4, of include/uapi/linux/if_bridge.h
 };
 
 // The same of include/uapi/linux/if_bridge.h, for the multicast forwarding table of VXLAN devices (6.4).

@@ -37,6 +37,7 @@ public struct DocumentCompiler {
     for link in compiler.state.sortedLinks {
       compiler.checkAttributes(of: link)
       if link.kind == .vxlan { compiler.checkVxlan(link) }
+      if link.bridge != nil { compiler.checkPort(link) }
     }
     for link in compiler.state.sortedLinks where link.vlans != nil || link.kind == .bridge {
       compiler.checkVLANs(of: link)
@@ -180,6 +181,11 @@ public struct DocumentCompiler {
           : "bridge \(link.name): `vlan` of \(entry.mac) means nothing, as the bridge does not look at VLANs: leave it out, or give the bridge `vlan-filtering: true`"
       )
     }
+    if bridge.specific?.isTrue(.multicastVLANSnooping) == true, !isFiltering, link.kind == .bridge {
+      fault(
+        link.specific?.position(of: .multicastVLANSnooping) ?? link.source,
+        "bridge \(link.name): `multicast-vlan-snooping` needs `vlan-filtering: true` as well")
+    }
     guard link.bridge != nil else { return }
     let isTunnel = link.port?.isTrue(.vlanTunnel) == true
     if let entry = link.vlans?.first(where: { $0.vni != 0 }), !isTunnel {
@@ -194,6 +200,29 @@ public struct DocumentCompiler {
         entry.source,
         "port \(link.name): VLAN \(entry.id) has the VNI \(entry.vni) of VLAN \(other.id): each has its own",
         other.source, "VLAN \(other.id) is here")
+    }
+  }
+
+  /// What the kernel takes only together with something else.
+  private mutating func checkPort(_ link: LinkState) {
+    guard let port = link.port, let bridge = link.bridge else { return }
+    if port.isTrue(.mab), !isUnclear(link, .locked, .portLearning),
+      port[.locked] != .flag(true) || port[.portLearning] == .flag(false)
+    {
+      fault(
+        port.position(of: .mab),
+        "port \(link.name): `mab` needs `locked: true`, and `learning`, which is true by default")
+    }
+    if let entry = link.vlans?.first(where: \.suppressesNeighbours), !port.isTrue(.neighVLANSuppress) {
+      fault(
+        entry.source,
+        "port \(link.name): `neigh-suppress` of a VLAN does nothing as long as the port does not have `neigh-vlan-suppress: true`"
+      )
+    }
+    if let backup = port.link(.backupPort), backup == link.name || state.links[backup]?.bridge != bridge {
+      fault(
+        port.position(of: .backupPort),
+        "port \(link.name): \(backup) is no other port of bridge \(bridge): name it under its `ports`")
     }
   }
 
@@ -375,6 +404,14 @@ public struct DocumentCompiler {
       fault(
         specific.position(of: .flowLabel),
         "vxlan \(name): `flow-label` is for an IPv6 underlay: give an IPv6 address as `local`")
+    }
+    if specific[.flowLabelPolicy] == .number(1), family == .v4 || specific.number(.flowLabel) ?? 0 != 0 {
+      fault(
+        specific.position(of: .flowLabelPolicy),
+        family == .v4
+          ? "vxlan \(name): `flow-label-policy` is for an IPv6 underlay: give an IPv6 address as `local`"
+          : "vxlan \(name): with `flow-label-policy: inherit` a `flow-label` counts for nothing: leave out one of the two",
+        family == .v4 ? nil : specific.position(of: .flowLabel), "`flow-label` is here")
     }
     let vteps =
       (link.fdb ?? []).filter { !$0.fits(family) }.map { ($0.vtep, $0.source) }

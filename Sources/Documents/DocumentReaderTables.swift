@@ -434,8 +434,9 @@ extension DocumentReader {
     var isPVID = false
     var isUntagged = false
     var vnis: ClosedRange<UInt32>?
+    var suppressesNeighbours = false
     if try !skipsNull(cursor) {
-      try readObject(cursor, keys: ["pvid", "untagged"] + (isPort ? ["vni"] : [])) {
+      try readObject(cursor, keys: ["pvid", "untagged"] + (isPort ? ["neigh-suppress", "vni"] : [])) {
         reader, key, _ throws(Diagnostic) in
         let scalar = try reader.readScalar(cursor, key)
         switch key {
@@ -447,6 +448,7 @@ extension DocumentReader {
               message: "pvid: frames without a tag belong to one VLAN, not to \(span.count)")
           }
         case "untagged": isUntagged = try ValueParser.flag(scalar, key)
+        case "neigh-suppress": suppressesNeighbours = try ValueParser.flag(scalar, key)
         default:
           let range = try ValueParser.span(scalar, key, 1...16_777_215)
           guard range.count == span.count else {
@@ -462,7 +464,8 @@ extension DocumentReader {
     return span.map { id in
       VLANEntry(
         id: UInt16(id), isPVID: isPVID, isUntagged: isUntagged,
-        vni: vnis.map { $0.lowerBound + (id - span.lowerBound) } ?? 0, source: position)
+        vni: vnis.map { $0.lowerBound + (id - span.lowerBound) } ?? 0,
+        suppressesNeighbours: suppressesNeighbours, source: position)
     }
   }
 

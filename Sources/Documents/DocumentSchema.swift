@@ -95,7 +95,10 @@ public enum DocumentSchema {
           table(
             "span",
             orNothing(
-              object(["pvid": ["type": "boolean"], "untagged": ["type": "boolean"], "vni": reference("span")])
+              object([
+                "pvid": ["type": "boolean"], "untagged": ["type": "boolean"], "vni": reference("span"),
+                "neigh-suppress": ["type": "boolean"],
+              ])
             )),
         ]
       ],
@@ -195,6 +198,9 @@ public enum DocumentSchema {
       let allowed = if case .underlay = row.documentDefault { words + ["auto"] } else { words }
       return allowed.isEmpty ? number(range) : ["anyOf": [number(range), ["enum": allowed]]]
     case .clock(let range), .longClock(let range): return number(range)
+    case .mask: return number(0...65535)
+    case .wideMask: return ["type": ["string", "integer"], "pattern": "^0x[0-9a-fA-F]{1,16}$"]
+    case .reservedGroup: return ["type": "string", "pattern": "^01:80:[cC]2:00:00:0(0|[4-9a-fA-F])$"]
     case .portRange: return ["type": "string", "pattern": "^[0-9]+-[0-9]+$"]
     case .address: return reference("address")
     case .mac: return reference("mac")

@@ -277,9 +277,10 @@ public struct DocumentWriter {
   /// What differs from the documented default.
   private func shownValues(_ set: AttributeSet) -> [(String, String)] {
     set.given.compactMap { _, attribute, value in
+      if attribute.isUsual(value) { return nil }
       switch attribute.documentDefault {
-      case .value(let usual): if attribute.isSame(value, usual) || value == .unset { return nil }
-      case .kernelChoice(let usual): if usual.contains(value) { return nil }
+      case .value: if value == .unset { return nil }
+      case .kernelChoice: break
       case .underlay: return nil
       }
       // A device in another namespace has no name that a document could give.

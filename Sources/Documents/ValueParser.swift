@@ -45,6 +45,26 @@ enum ValueParser {
           "an address that one device can have: it is \(mac == .zero ? "zero" : "a multicast address")")
       }
       return .mac(mac)
+    case .reservedGroup:
+      let mac = try self.mac(scalar, attribute.key)
+      guard mac.isReservedGroup else {
+        throw wrong("01:80:c2:00:00:00, or one from 01:80:c2:00:00:04 to 01:80:c2:00:00:0f")
+      }
+      return .mac(mac)
+    case .mask(_, let refused):
+      let mask = try number(scalar, attribute.key, 0...65535)
+      guard mask & refused == 0 else {
+        let bits = (0..<16).filter { refused & (1 << $0) != 0 }.map(String.init)
+        throw wrong(
+          "a mask that Linux takes: it refuses bit \(bits.joined(separator: ", bit ")), so \(mask & ~refused) would do"
+        )
+      }
+      return .number(mask)
+    case .wideMask:
+      guard let bits = AttributeType.bits(scalar.text) else {
+        throw wrong("a mask of 64 bits such as 0xf7ffffff000000ff")
+      }
+      return .text(AttributeType.hexadecimal(bits))
     case .link, .lower: return .link(try name(scalar, attribute.key))
     case .text(let maximum):
       guard scalar.bytes.count <= maximum else {

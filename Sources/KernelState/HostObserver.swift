@@ -47,6 +47,9 @@ public struct HostObserver {
       for (index, link) in byIndex where link.kind == .bridge || link.bridge != nil {
         byIndex[index]?.vlans = vlans[index] ?? []
       }
+      if byIndex.values.contains(where: { $0.port?.isTrue(.neighVLANSuppress) == true }) {
+        Self.mark(try VLANOptionObserver.observe(socket), &byIndex)
+      }
     }
     let names = byIndex.mapValues(\.name)
     if byIndex.values.contains(where: { $0.kind == .vxlan && wantsTables($0, scope) }) {
@@ -85,6 +88,13 @@ public struct HostObserver {
     return state
   }
 
+  private static func mark(_ suppressed: [Int32: Set<UInt16>], _ byIndex: inout [Int32: LinkState]) {
+    for (index, ids) in suppressed {
+      let vlans = byIndex[index]?.vlans
+      byIndex[index]?.vlans = vlans?.map { ids.contains($0.id) ? $0.suppressed : $0 }
+    }
+  }
+
   /// What a stretch of messages tells, for whoever has them from elsewhere than a dump.
   package static func state(of messages: [NetlinkMessage]) -> HostState {
     var links = LinkObserver()
@@ -106,6 +116,8 @@ public struct HostObserver {
     }
     let names = byIndex.mapValues(\.name)
     let routes = messages.compactMap { RouteObserver.read($0, names) }
+    var suppressed: [Int32: Set<UInt16>] = [:]
+    for message in messages { VLANOptionObserver.read(message, into: &suppressed) }
     var mdb: [Int32: [MDBEntry]] = [:]
     for message in messages { MDBObserver.read(message, names, into: &mdb) }
     for (index, link) in byIndex where link.kind == .vrf {
@@ -120,6 +132,7 @@ public struct HostObserver {
       byIndex[index]?.vlans = vlans[index]
       byIndex[index]?.mdb = mdb[index]?.sortedByIdentity
     }
+    mark(suppressed, &byIndex)
     var state = HostState(links: Array(byIndex.values))
     state.tables.nexthops = messages.compactMap { NexthopObserver.read($0) }.sortedByIdentity
     return state

@@ -53,6 +53,7 @@ public struct KernelProbe: Sendable {
     let state = try HostObserver(socket).observe(ObservationScope(.owned))
     for link in state.links.values where link.owner == .weft {
       for set in [link.specific, link.port].compactMap(\.self) { probe.note(set, of: link) }
+      if let port = link.port { probe.noteSilent(port) }
     }
     return probe
   }
@@ -72,6 +73,8 @@ public struct KernelProbe: Sendable {
       .nexthop(.create(member)), .nexthop(.create(nexthop)), .fdb(.create(entry)), .mdb(.create(multicast)),
     ]
     for change in changes { encoder.encode(change, on: device, into: batch, tag: 0) }
+    let attributes = Self.silent(in: .bridgePort).changes(from: AttributeSet(.bridgePort))
+    encoder.set(.bridgePort, attributes, of: device, kind: .vxlan, into: batch, tag: 0)
     // What is refused is not there.
     _ = try socket.send(batch)
     let state = try HostObserver(socket).observe(ObservationScope(.owned))
@@ -101,6 +104,21 @@ public struct KernelProbe: Sendable {
       if kind == .vxlan { link.bridge = bridge }
     }
     return link
+  }
+
+  /// A value for each attribute of which the kernel says nothing while it has its default.
+  private static func silent(in table: AttributeTable) -> AttributeSet {
+    var set = AttributeSet(table)
+    for (row, attribute) in table.rows.enumerated() where attribute.isOmittedWhenZero {
+      set[row] = .number(1)
+    }
+    return set
+  }
+
+  private mutating func noteSilent(_ set: AttributeSet) {
+    for (row, attribute, wanted) in Self.silent(in: set.table).given where set[row] != wanted {
+      missingAttributes.insert(MissingAttribute(table: set.table.name, key: attribute.key))
+    }
   }
 
   private mutating func note(_ set: AttributeSet, of link: LinkState) {

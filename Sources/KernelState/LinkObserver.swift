@@ -13,6 +13,8 @@ public struct LinkObserver {
     var isVRFMember = false
     var portAttributes: AttributeSet?
     var references: [(row: Int, index: Int32)] = []
+    /// The same of the bridge port.
+    var portReferences: [(row: Int, index: Int32)] = []
   }
 
   private var raw: [RawLink] = []
@@ -89,7 +91,7 @@ public struct LinkObserver {
     if slaveKind == "bridge" {
       var port = AttributeSet(.bridgePort)
       TableCodec.bridgePort.decode(slaveData ?? AttributeReader(.init(start: nil, count: 0)), into: &port) {
-        _, _ in
+        link.portReferences.append(($0, $1))
       }
       link.state.port = port
       link.isBridgePort = true
@@ -106,6 +108,7 @@ public struct LinkObserver {
         // A device in another namespace has no name here; its number differs from every name.
         state.specific?[row] = names[index].map { .link($0) } ?? .number(UInt32(bitPattern: index))
       }
+      for (row, index) in link.portReferences { state.port?[row] = names[index].map { .link($0) } }
       state.lower = link.lower.flatMap { $0 == state.index ? nil : names[$0] }
       if let lower = state.lower { state.specific?.setLower(lower) }
       state.base[.vrf] = .unset

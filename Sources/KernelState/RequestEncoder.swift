@@ -341,16 +341,41 @@ public struct RequestEncoder {
     switch change {
     case .create(let entry):
       vlan(RTM_SETLINK, entry, on: link, mapping: entry.vni != 0, into: batch, tag: tag)
+      if entry.suppressesNeighbours { options(of: entry, on: link, into: batch, tag: tag) }
     // The mapping goes with the VLAN.
     case .delete(let entry): vlan(RTM_DELLINK, entry, on: link, mapping: false, into: batch, tag: tag)
     case .replace(let old, let new):
-      // The kernel changes no mapping: it has to be taken away first.
-      if old.vni != 0, old.vni != new.vni {
+      // The kernel changes no mapping: a step before this one has taken it away.
+      if old.vni != 0, new.vni == 0 {
         vlan(RTM_DELLINK, old, on: link, membership: false, mapping: true, into: batch, tag: tag)
       }
       let isMapped = new.vni != 0 && old.vni != new.vni
-      guard isMapped || !old.hasSameFlags(as: new) else { return }
-      vlan(RTM_SETLINK, new, on: link, mapping: isMapped, into: batch, tag: tag)
+      if isMapped || !old.hasSameFlags(as: new) {
+        vlan(RTM_SETLINK, new, on: link, mapping: isMapped, into: batch, tag: tag)
+      }
+      if old.suppressesNeighbours != new.suppressesNeighbours {
+        options(of: new, on: link, into: batch, tag: tag)
+      }
+    }
+  }
+
+  /// What a port's VLAN has beside its membership, which the kernel takes by RTM_NEWVLAN alone.
+  private func options(
+    of entry: VLANEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32
+  ) {
+    let number = index(of: link)
+    batch.append(type: RTM_NEWVLAN, flags: 0, tag: tag) { writer in
+      var header = br_vlan_msg()
+      header.family = UInt8(PF_BRIDGE)
+      header.ifindex = UInt32(bitPattern: number)
+      writer.put(header: header)
+      writer.nest(BRIDGE_VLANDB_ENTRY) { writer in
+        let information = bridge_vlan_info(flags: UInt16(BRIDGE_VLAN_INFO_ONLY_OPTS), vid: entry.id)
+        withUnsafeBytes(of: information) { writer.put(BRIDGE_VLANDB_ENTRY_INFO, bytes: $0) }
+        if entry.count > 1 { writer.put(BRIDGE_VLANDB_ENTRY_RANGE, entry.last) }
+        writer.put(
+          WEFT_BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS, UInt8(entry.suppressesNeighbours ? 1 : 0))
+      }
     }
   }
 

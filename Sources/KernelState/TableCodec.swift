@@ -150,9 +150,9 @@ struct TableCodec: Sendable {
     switch type {
     case .flag(let width, _): number(attribute, width).map { .flag($0 != 0) }
     case .presence: .flag(true)
-    case .bit(let bit):
-      attribute.payload.count >= 4 ? .flag(attribute.payload.loadUnaligned(as: UInt32.self) & bit != 0) : nil
-    case .number(let width, _, _), .word(let width, _): number(attribute, width).map { .number($0) }
+    case .bit(let bit): switched(attribute, bit)
+    case .number(let width, _, _), .word(let width, _), .mask(let width, _):
+      number(attribute, width).map { .number($0) }
     case .clock: attribute.u32.map { .number($0) }
     case .longClock:
       attribute.payload.count == 8
@@ -164,10 +164,23 @@ struct TableCodec: Sendable {
           UInt16(bigEndian: attribute.payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self))) : nil
     case .address(_, let addressClass):
       IPAddress(bytes: attribute.payload).flatMap { addressClass.includes($0) ? .address($0) : nil }
-    case .mac: MACAddress(bytes: attribute.payload).map { .mac($0) }
+    case .mac, .reservedGroup: MACAddress(bytes: attribute.payload).map { .mac($0) }
+    case .wideMask:
+      attribute.payload.count == 8
+        ? .text(
+          AttributeType.hexadecimal(UInt64(bigEndian: attribute.payload.loadUnaligned(as: UInt64.self))))
+        : nil
     case .text: attribute.string.isEmpty ? .unset : .text(attribute.string)
     case .link, .lower, .greKey, .headerFlag: nil
     }
+  }
+
+  /// One switch of struct br_boolopt_multi, whose second number says which ones this kernel knows.
+  private func switched(_ attribute: NetlinkAttribute, _ bit: UInt32) -> AttributeValue? {
+    guard attribute.payload.count == 8,
+      attribute.payload.loadUnaligned(fromByteOffset: 4, as: UInt32.self) & bit != 0
+    else { return nil }
+    return .flag(attribute.payload.loadUnaligned(as: UInt32.self) & bit != 0)
   }
 
   private func number(_ attribute: NetlinkAttribute, _ width: AttributeType.Width) -> UInt32? {
@@ -263,6 +276,7 @@ struct TableCodec: Sendable {
       case .bit(let number, let bit): writer.put(number, bit)
       case nil: put(value, width, number, into: &writer)
       }
+    case (.mask(let width, _), .number(let value)): put(value, width, number, into: &writer)
     case (.clock, .number(let value)): writer.put(number, value)
     case (.longClock, .number(let value)): writer.put(number, UInt64(value))
     case (.portRange, .range(let low, let high)):
@@ -277,7 +291,10 @@ struct TableCodec: Sendable {
       writer.put(outputFlags, Self.greKeyFlag.bigEndian)
       writer.put(number, key.bigEndian)
       writer.put(output, key.bigEndian)
-    case (.mac, .mac(let mac)): mac.withBytes { writer.put(number, bytes: $0) }
+    case (.wideMask, .text(let text)):
+      if let bits = AttributeType.bits(text) { writer.put(number, bits.bigEndian) }
+    case (.mac, .mac(let mac)), (.reservedGroup, .mac(let mac)):
+      mac.withBytes { writer.put(number, bytes: $0) }
     case (.link, .link(let name)): writer.put(number, index(name))
     case (.link, .unset): writer.put(number, Int32(0))
     // Without a terminating NUL: the kernel counts it as one of the bytes that an alias may have.

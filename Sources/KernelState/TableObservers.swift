@@ -316,6 +316,39 @@ enum VLANObserver {
   }
 }
 
+/// Reads for which VLANs ports suppress neighbours; only RTM_GETVLAN tells that (struct br_vlan_msg).
+enum VLANOptionObserver {
+  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: Set<UInt16>] {
+    var suppressed: [Int32: Set<UInt16>] = [:]
+    try socket.dump(
+      type: RTM_GETVLAN,
+      build: { writer in
+        var header = br_vlan_msg()
+        header.family = UInt8(PF_BRIDGE)
+        writer.put(header: header)
+        // With statistics each VLAN is told apart. Ranges are not to be believed: the kernel (6.12) puts together
+        // what differs in this, and tells the value of the first.
+        writer.put(BRIDGE_VLANDB_DUMP_FLAGS, UInt32(BRIDGE_VLANDB_DUMPF_STATS))
+      },
+      restart: { suppressed = [:] }, read: { read($0, into: &suppressed) })
+    return suppressed
+  }
+
+  static func read(_ message: NetlinkMessage, into suppressed: inout [Int32: Set<UInt16>]) {
+    guard message.type == UInt16(RTM_NEWVLAN), let header = message.header(br_vlan_msg.self) else { return }
+    for entry in message.attributes(after: br_vlan_msg.self)
+    where Int(entry.type) == BRIDGE_VLANDB_ENTRY {
+      let fields = entry.nested
+      guard let information = fields.first(BRIDGE_VLANDB_ENTRY_INFO)?.value(bridge_vlan_info.self),
+        fields.first(WEFT_BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS)?.u8 == 1
+      else { continue }
+      let last = fields.first(BRIDGE_VLANDB_ENTRY_RANGE)?.u16 ?? information.vid
+      guard information.vid <= last, last < 4096 else { continue }
+      suppressed[Int32(bitPattern: header.ifindex), default: []].formUnion(information.vid...last)
+    }
+  }
+}
+
 /// Reads the VNIs that VXLAN devices with a filter take.
 enum VNIObserver {
   static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [VNIEntry]] {

@@ -58,6 +58,8 @@ public enum AttributeType: Sendable {
   /// A switch that is one bit of a number, beside which a second number says which bits are meant.
   case bit(UInt32)
   case number(Width, ClosedRange<UInt32>, [Keyword] = [])
+  /// A number of which each bit means something; some of them the kernel refuses.
+  case mask(Width, refused: UInt32)
   /// A number for which there are words alone.
   case word(Width, [Keyword])
   /// A time in hundredths of a second (clock_t), u32. The kernel counts in ticks of its own, and
@@ -67,9 +69,13 @@ public enum AttributeType: Sendable {
   case longClock(ClosedRange<UInt32>)
   /// Two be16 numbers (struct ifla_vxlan_port_range); 0-0 is the kernel's own choice.
   case portRange
+  /// 64 bits in the order of the wire, which a document writes as a hexadecimal text.
+  case wideMask
   /// An address; IPv6 has an attribute of its own, given here.
   case address(v6: Int, AddressClass)
   case mac
+  /// A group address that bridges keep for themselves: 01:80:c2:00:00:00, or …:04 to …:0f (IEEE 802.1D, 7.12.3).
+  case reservedGroup
   /// The interface index of another link.
   case link
   /// The same for the link that a new one is made on: in the message itself (IFLA_LINK), and for good.
@@ -88,6 +94,20 @@ public enum AttributeType: Sendable {
     public func includes(_ address: IPAddress) -> Bool {
       !address.isUnspecified && address.isMulticast == (self == .multicast)
     }
+  }
+}
+
+extension AttributeType {
+  /// How a document writes 64 bits.
+  public static func hexadecimal(_ bits: UInt64) -> String {
+    let digits = String(bits, radix: 16)
+    return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  /// The 64 bits that a text of up to 16 hexadecimal digits stands for.
+  public static func bits(_ text: String) -> UInt64? {
+    guard text.hasPrefix("0x"), text.utf8.count <= 18 else { return nil }
+    return UInt64(text.dropFirst(2), radix: 16)
   }
 }
 
@@ -121,6 +141,14 @@ public enum IPRoute2Form: Sendable {
   case upDown
   /// None: a shell writes it to the file of its ``InterfaceSetting``.
   case file
+  /// A command of its own, `bridge link set dev NAME word VALUE`.
+  case bridgeLink(String)
+  /// `word NAME`, and `noword` for none.
+  case otherPort(String)
+  /// `flowlabel inherit`, in a command of its own; a label that is given says the opposite.
+  case flowLabelPolicy
+  /// iproute2 has no word for it.
+  case none
   /// `master NAME` or `nomaster`.
   case master
   /// Not after the kind, but before it: `link NAME`.
@@ -197,6 +225,10 @@ public struct Attribute: Sendable {
   public let resets: [String]
   /// Whether a document must give it, for a link that is not `external`.
   public let isRequired: Bool
+  /// Whether the kernel changes it only while no port of the bridge has a VLAN.
+  public let needsNoVLANs: Bool
+  /// Whether the kernel says nothing of it while it is 0.
+  public let isOmittedWhenZero: Bool
   /// Where it is, if it is no netlink attribute of its own.
   public let setting: InterfaceSetting?
   public let iproute2: IPRoute2Form
@@ -208,7 +240,8 @@ public struct Attribute: Sendable {
     kernel kernelDefault: AttributeValue? = nil, live isLive: Bool,
     since: KernelRelease = KernelRelease(3, 7),
     option kernelOption: String? = nil, family: IPAddress.Family? = nil, resets: [String] = [],
-    isRequired: Bool = false, setting: InterfaceSetting? = nil,
+    isRequired: Bool = false, needsNoVLANs: Bool = false, isOmittedWhenZero: Bool = false,
+    setting: InterfaceSetting? = nil,
     iproute2: IPRoute2Form, _ summary: String
   ) {
     self.key = key
@@ -222,6 +255,8 @@ public struct Attribute: Sendable {
     self.family = family
     self.resets = resets
     self.isRequired = isRequired
+    self.needsNoVLANs = needsNoVLANs
+    self.isOmittedWhenZero = isOmittedWhenZero
     self.setting = setting
     self.iproute2 = iproute2
     self.summary = summary
@@ -239,6 +274,7 @@ public struct Attribute: Sendable {
     switch type {
     case .presence, .flag(_, dumpedWhenOff: false): .flag(false)
     case .address, .link, .lower, .greKey, .text: .unset
+    case .number where isOmittedWhenZero: .number(0)
     default: nil
     }
   }
@@ -247,7 +283,7 @@ public struct Attribute: Sendable {
   public func canChange(from old: AttributeValue, to new: AttributeValue) -> Bool {
     guard isLive else { return false }
     // The kernel says yes to an underlay device of 0, and keeps the one it has.
-    if case .link = type, new == .unset { return number == IFLA_MASTER }
+    if case .link = type, new == .unset { return key != Self.device.key }
     for keyword in keywords {
       guard case .presence = keyword.carrier else { continue }
       if old == .number(keyword.value) || new == .number(keyword.value) { return false }
@@ -283,6 +319,15 @@ public struct Attribute: Sendable {
     case (.clock, .number(let a), .number(let b)), (.longClock, .number(let a), .number(let b)):
       return max(a, b) - min(a, b) <= 1
     default: return a == b
+    }
+  }
+
+  /// Whether a link that was told nothing has this value: it goes without saying.
+  public func isUsual(_ value: AttributeValue) -> Bool {
+    switch documentDefault {
+    case .value(let usual): isSame(value, usual)
+    case .kernelChoice(let usual): usual.contains(value)
+    case .underlay: false
     }
   }
 

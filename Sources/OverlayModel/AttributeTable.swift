@@ -129,6 +129,11 @@ public struct AttributeSet: Sendable {
   }
 }
 
+extension AttributeValue {
+  /// The link that the value names.
+  public var link: InterfaceName? { if case .link(let name) = self { name } else { nil } }
+}
+
 extension AttributeSet: Equatable {
   /// Positions do not count: the same state may be written in many ways.
   public static func == (a: Self, b: Self) -> Bool { a.table === b.table && a.values == b.values }
@@ -155,6 +160,8 @@ public struct AttributeChange: Sendable, Equatable {
 
   /// Whether the value stays, and is only said again.
   public var isRestatement: Bool { before == after }
+  /// Whether it is about another port of the same bridge, which has to be one already.
+  public var namesOtherPort: Bool { attribute.key == Attribute.backupPort.key }
 
   public static func == (a: Self, b: Self) -> Bool {
     a.attribute.key == b.attribute.key && a.before == b.before && a.after == b.after

@@ -117,12 +117,29 @@ extension AttributeTable {
         "no-link-local-learning", IFLA_BR_MULTI_BOOLOPT, .bit(1), default: .value(.flag(false)), live: true,
         since: KernelRelease(5, 0), iproute2: .oneZero("no_linklocal_learn"),
         "Learn nothing from frames to link-local groups, 01:80:c2:00:00:0X."),
-      // The kernel refuses bits 0, 1 and 2 (STP, pause, LACP).
+      .multicastVLANSnooping, .spanningTreePerVLAN, .vlanStatisticsPerPort,
       Attribute(
-        "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .number(.u16, 0...65528),
+        "mdb-offload-fail-notification", IFLA_BR_MULTI_BOOLOPT, .bit(8), default: .value(.flag(false)),
+        live: true, since: KernelRelease(6, 16), iproute2: .oneZero("mdb_offload_fail_notification"),
+        "Tell programs of multicast entries that the hardware could not take."),
+      Attribute(
+        "fdb-local-vlan-0", IFLA_BR_MULTI_BOOLOPT, .bit(16), default: .value(.flag(false)), live: true,
+        since: KernelRelease(6, 18), iproute2: .oneZero("fdb_local_vlan_0"),
+        "Keep the addresses of the host's own links once, instead of once for each VLAN."),
+      // BR_GROUPFWD_RESTRICTED of the kernel's net/bridge/br_private.h: STP, pause, LACP.
+      Attribute(
+        "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .mask(.u16, refused: 7),
         default: .value(.number(0)), live: true, iproute2: .value("group_fwd_mask"),
         "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."
       ),
+      Attribute(
+        "group-address", IFLA_BR_GROUP_ADDR, .reservedGroup,
+        default: .value(.mac(MACAddress(bits: 0x0180_c200_0000))), live: true,
+        iproute2: .value("group_address"),
+        "The group that the spanning tree's messages go to, 01:80:c2:00:00:00 or one that ends in 04 to 0f."),
+      .netfilter("nf-call-iptables", IFLA_BR_NF_CALL_IPTABLES, "nf_call_iptables", "iptables"),
+      .netfilter("nf-call-ip6tables", IFLA_BR_NF_CALL_IP6TABLES, "nf_call_ip6tables", "ip6tables"),
+      .netfilter("nf-call-arptables", IFLA_BR_NF_CALL_ARPTABLES, "nf_call_arptables", "arptables"),
       Attribute(
         "fdb-max-learned", WEFT_IFLA_BR_FDB_MAX_LEARNED, .number(.u32, 0...4_294_967_295),
         default: .value(.number(0)), live: true, since: KernelRelease(6, 7),
@@ -133,35 +150,21 @@ extension AttributeTable {
   public static let bridgePort = AttributeTable(
     "port", place: .slaveData,
     rows: [
-      .portFlag(
-        "learning", IFLA_BRPORT_LEARNING, true, "learning",
-        "Learn MAC addresses from frames that come in here."),
-      .portFlag(
-        "flood", IFLA_BRPORT_UNICAST_FLOOD, true, "flood",
-        "Send frames to unknown MAC addresses out here."),
+      .portLearning,
+      .unicastFlood,
       .portFlag(
         "multicast-flood", IFLA_BRPORT_MCAST_FLOOD, true, "mcast_flood", since: KernelRelease(4, 9),
         "Send multicast that nobody asked for out here."),
       .portFlag(
         "broadcast-flood", IFLA_BRPORT_BCAST_FLOOD, true, "bcast_flood", since: KernelRelease(4, 12),
         "Send broadcast out here."),
-      .portFlag(
-        "neigh-suppress", IFLA_BRPORT_NEIGH_SUPPRESS, false, "neigh_suppress",
-        since: KernelRelease(4, 15),
-        "Answer ARP and ND from the bridge's neighbour table instead of sending them out here."),
-      .portFlag(
-        "neigh-vlan-suppress", WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, false,
-        "neigh_vlan_suppress", since: KernelRelease(6, 4), "Neighbour suppression is set for each VLAN apart."
-      ),
-      .portFlag(
-        "isolated", IFLA_BRPORT_ISOLATED, false, "isolated", since: KernelRelease(4, 18),
-        "No frames between this port and other isolated ones."),
+      .neighSuppress,
+      .neighVLANSuppress,
+      .isolated,
       .portFlag(
         "hairpin", IFLA_BRPORT_MODE, false, "hairpin",
         "Frames may leave by the port that they came in by."),
-      .portFlag(
-        "locked", IFLA_BRPORT_LOCKED, false, "locked", since: KernelRelease(5, 18),
-        "Only frames from MAC addresses that have an entry for this port are taken."),
+      .locked,
       .portFlag(
         "guard", IFLA_BRPORT_GUARD, false, "guard",
         "Take no spanning tree messages here (BPDU guard)."),
@@ -195,6 +198,32 @@ extension AttributeTable {
         live: true,
         since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: .value("mcast_router"),
         "Whether all multicast goes out here, as to a router: 0 never, 1 as queries tell, 2 always."),
+      .mab,
+      // BR_GROUPFWD_MACPAUSE alone is refused here.
+      Attribute(
+        "group-forward-mask", IFLA_BRPORT_GROUP_FWD_MASK, .mask(.u16, refused: 2),
+        default: .value(.number(0)), live: true, since: KernelRelease(4, 15),
+        iproute2: .value("group_fwd_mask"),
+        "Which link-local groups 01:80:c2:00:00:0X are forwarded from here, a bit for each X; bit 1 cannot be set."
+      ),
+      .backupPort,
+      Attribute(
+        "backup-nexthop", WEFT_IFLA_BRPORT_BACKUP_NHID, .number(.u32, 0...4_294_967_295),
+        default: .value(.number(0)), live: true, since: KernelRelease(6, 6), isOmittedWhenZero: true,
+        iproute2: .value("backup_nhid"),
+        "The nexthop group behind which a VXLAN device, as `backup-port`, sends the port's frames; 0 is none."
+      ),
+      // The kernel refuses 0.
+      Attribute(
+        "eht-hosts-limit", IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT, .number(.u32, 1...4_294_967_295),
+        default: .value(.number(512)), live: true, since: KernelRelease(5, 12),
+        option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: .none,
+        "How many hosts behind the port are followed one by one, for IGMPv3 and MLDv2."),
+      Attribute(
+        "multicast-max-groups", WEFT_IFLA_BRPORT_MCAST_MAX_GROUPS, .number(.u32, 0...4_294_967_295),
+        default: .value(.number(0)), live: true, since: KernelRelease(6, 3),
+        option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: .bridgeLink("mcast_max_groups"),
+        "The largest number of multicast groups of the port; 0 is no limit."),
     ])
 }
 
@@ -220,6 +249,59 @@ extension Attribute {
       key, number, type, default: .value(initial), live: true, since: since,
       option: "CONFIG_BRIDGE_IGMP_SNOOPING", iproute2: iproute2, summary)
   }
+
+  /// A switch of CONFIG_BRIDGE_NETFILTER, which hands frames to the firewall for IP.
+  fileprivate static func netfilter(_ key: String, _ number: Int, _ word: String, _ name: String) -> Attribute
+  {
+    Attribute(
+      key, number, .flag(.u8), default: .value(.flag(false)), live: true, since: KernelRelease(3, 19),
+      option: "CONFIG_BRIDGE_NETFILTER", iproute2: .oneZero(word), "Hand bridged frames to \(name).")
+  }
+
+  /// BR_BOOLOPT_MCAST_VLAN_SNOOPING of include/uapi/linux/if_bridge.h.
+  public static let multicastVLANSnooping = Attribute(
+    "multicast-vlan-snooping", IFLA_BR_MULTI_BOOLOPT, .bit(2), default: .value(.flag(false)), live: true,
+    since: KernelRelease(5, 15), option: "CONFIG_BRIDGE_VLAN_FILTERING",
+    iproute2: .oneZero("mcast_vlan_snooping"),
+    "Follow multicast in each VLAN apart. Needs `vlan-filtering`.")
+  /// BR_BOOLOPT_MST_ENABLE.
+  public static let spanningTreePerVLAN = Attribute(
+    "mst", IFLA_BR_MULTI_BOOLOPT, .bit(4), default: .value(.flag(false)), live: true,
+    since: KernelRelease(5, 18), option: "CONFIG_BRIDGE_VLAN_FILTERING", needsNoVLANs: true,
+    iproute2: .oneZero("mst_enabled"),
+    "Multiple spanning trees (IEEE 802.1s). Changes only while no port has VLANs.")
+  public static let vlanStatisticsPerPort = Attribute(
+    "vlan-statistics-per-port", IFLA_BR_VLAN_STATS_PER_PORT, .flag(.u8), default: .value(.flag(false)),
+    live: true, since: KernelRelease(4, 20), option: "CONFIG_BRIDGE_VLAN_FILTERING", needsNoVLANs: true,
+    iproute2: .oneZero("vlan_stats_per_port"),
+    "Count the packets of each VLAN at each port. Changes only while no port has VLANs.")
+  public static let locked = portFlag(
+    "locked", IFLA_BRPORT_LOCKED, false, "locked", since: KernelRelease(5, 18),
+    "Only frames from MAC addresses that have an entry for this port are taken.")
+  public static let portLearning = portFlag(
+    "learning", IFLA_BRPORT_LEARNING, true, "learning",
+    "Learn MAC addresses from frames that come in here.")
+  public static let unicastFlood = portFlag(
+    "flood", IFLA_BRPORT_UNICAST_FLOOD, true, "flood",
+    "Send frames to unknown MAC addresses out here.")
+  public static let neighSuppress = portFlag(
+    "neigh-suppress", IFLA_BRPORT_NEIGH_SUPPRESS, false, "neigh_suppress",
+    since: KernelRelease(4, 15),
+    "Answer ARP and ND from the bridge's neighbour table instead of sending them out here.")
+  public static let isolated = portFlag(
+    "isolated", IFLA_BRPORT_ISOLATED, false, "isolated", since: KernelRelease(4, 18),
+    "No frames between this port and other isolated ones.")
+  public static let mab = portFlag(
+    "mab", WEFT_IFLA_BRPORT_MAB, false, "mab", since: KernelRelease(6, 2),
+    "MAC authentication bypass: note the addresses that a locked port turns away. Needs `locked` and `learning`."
+  )
+  public static let neighVLANSuppress = portFlag(
+    "neigh-vlan-suppress", WEFT_IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, false,
+    "neigh_vlan_suppress", since: KernelRelease(6, 4), "Neighbour suppression is set for each VLAN apart.")
+  public static let backupPort = Attribute(
+    "backup-port", IFLA_BRPORT_BACKUP_PORT, .link, default: .value(.unset), live: true,
+    since: KernelRelease(4, 19), iproute2: .otherPort("backup_port"),
+    "Another port of the bridge, which gets this one's frames while this one has no carrier.")
 
   public static let vlanTunnel = portFlag(
     "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),

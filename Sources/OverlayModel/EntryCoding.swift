@@ -223,13 +223,17 @@ extension InterfaceAddress: Codable {
 }
 
 extension VLANEntry {
-  private enum Key: String, CodingKey { case id, pvid, untagged, vni }
+  private enum Key: String, CodingKey {
+    case id, pvid, untagged, vni
+    case suppressesNeighbours = "neigh-suppress"
+  }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(id, forKey: .id)
     if isPVID { try container.encode(true, forKey: .pvid) }
     if isUntagged { try container.encode(true, forKey: .untagged) }
+    if suppressesNeighbours { try container.encode(true, forKey: .suppressesNeighbours) }
     if vni != 0 { try container.encode(vni, forKey: .vni) }
   }
 
@@ -242,7 +246,9 @@ extension VLANEntry {
     self.init(
       id: id, isPVID: try container.decodeIfPresent(Bool.self, forKey: .pvid) ?? false,
       isUntagged: try container.decodeIfPresent(Bool.self, forKey: .untagged) ?? false,
-      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0, origin: .unmarked)
+      vni: try container.decodeIfPresent(UInt32.self, forKey: .vni) ?? 0,
+      suppressesNeighbours: try container.decodeIfPresent(Bool.self, forKey: .suppressesNeighbours) ?? false,
+      origin: .unmarked)
   }
 }
 

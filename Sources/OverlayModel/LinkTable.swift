@@ -38,6 +38,9 @@ extension Attribute {
 }
 
 extension Attribute {
+  public static let forwarding = setting(
+    "forwarding", .flag(.u32), InterfaceSetting(.ipv4(Int(IPV4_DEVCONF_FORWARDING)), "forwarding"),
+    "Whether IPv4 packets that come in here are routed on. For IPv6 Linux has it for the whole host.")
   public static let disableIPv6 = setting(
     "disable-ipv6", .flag(.u32), InterfaceSetting(.ipv6(Int(DEVCONF_DISABLE_IPV6)), "disable_ipv6"),
     "Keep IPv6 off the link: its IPv6 addresses and neighbours go, and nothing is sent.")
@@ -49,9 +52,7 @@ extension AttributeTable {
     "link", place: .message,
     rows: [
       .mac, .mtu, .vrf, .up, .description,
-      .setting(
-        "forwarding", .flag(.u32), InterfaceSetting(.ipv4(Int(IPV4_DEVCONF_FORWARDING)), "forwarding"),
-        "Whether IPv4 packets that come in here are routed on. For IPv6 Linux has it for the whole host."),
+      .forwarding,
       .setting(
         "rp-filter", .number(.u32, 0...2), InterfaceSetting(.ipv4(Int(IPV4_DEVCONF_RP_FILTER)), "rp_filter"),
         "Drop IPv4 packets whose source is not reached by this link (1), or by none (2); the larger of this and the host's own counts."

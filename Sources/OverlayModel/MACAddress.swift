@@ -40,6 +40,13 @@ public struct MACAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
   }
 }
 
+extension MACAddress {
+  /// A group that bridges keep for themselves, but for those that other protocols have (…:01 to …:03; IEEE 802.1D, 7.12.3).
+  public var isReservedGroup: Bool {
+    bits & ~0xf == 0x0180_c200_0000 && !(1...3).contains(bits & 0xf)
+  }
+}
+
 extension MACAddress: CustomStringConvertible {
   /// Lower case, parted by colons.
   public var description: String {

@@ -14,18 +14,21 @@ public struct VLANEntry: TableEntry {
   public let isUntagged: Bool
   /// The VNI that its frames have in a tunnel; 0 is none. That of the first of several.
   public let vni: UInt32
+  /// The port answers ARP and ND for this VLAN from the bridge's neighbours, where that is said for each VLAN apart.
+  public let suppressesNeighbours: Bool
   public let origin: EntryOrigin
   public let source: SourcePosition
 
   public init(
     id: UInt16, count: UInt16 = 1, isPVID: Bool = false, isUntagged: Bool = false, vni: UInt32 = 0,
-    origin: EntryOrigin = .weft, source: SourcePosition = .none
+    suppressesNeighbours: Bool = false, origin: EntryOrigin = .weft, source: SourcePosition = .none
   ) {
     self.id = id
     self.count = count
     self.isPVID = isPVID
     self.isUntagged = isUntagged
     self.vni = vni
+    self.suppressesNeighbours = suppressesNeighbours
     self.origin = origin
     self.source = source
   }
@@ -38,33 +41,41 @@ public struct VLANEntry: TableEntry {
 
   public static func precedes(_ a: Self, _ b: Self) -> Bool { a.id < b.id }
   public func hasSameIdentity(as other: Self) -> Bool { id == other.id }
-  public func hasSameContent(as other: Self) -> Bool { hasSameFlags(as: other) && vni == other.vni }
+  public func hasSameContent(as other: Self) -> Bool {
+    hasSameFlags(as: other) && (vni, suppressesNeighbours) == (other.vni, other.suppressesNeighbours)
+  }
   public func isIdentical(to other: Self) -> Bool { self == other }
   public func hasSameFlags(as other: Self) -> Bool {
     (isPVID, isUntagged) == (other.isPVID, other.isUntagged)
   }
 
+  fileprivate func with(
+    id: UInt16? = nil, count: UInt16? = nil, isPVID: Bool? = nil, vni: UInt32? = nil,
+    suppressesNeighbours: Bool? = nil
+  ) -> VLANEntry {
+    VLANEntry(
+      id: id ?? self.id, count: count ?? self.count, isPVID: isPVID ?? self.isPVID, isUntagged: isUntagged,
+      vni: vni ?? self.vni, suppressesNeighbours: suppressesNeighbours ?? self.suppressesNeighbours,
+      origin: origin, source: source)
+  }
+
   public var elements: [VLANEntry] {
-    (0..<count).map {
-      VLANEntry(
-        id: id + $0, isPVID: isPVID, isUntagged: isUntagged, vni: vni == 0 ? 0 : vni &+ UInt32($0),
-        origin: origin,
-        source: source)
-    }
+    (0..<count).map { with(id: id + $0, count: 1, vni: vni == 0 ? 0 : vni &+ UInt32($0)) }
   }
 
   /// Without the VNI.
-  public var unmapped: VLANEntry {
-    VLANEntry(id: id, count: count, isPVID: isPVID, isUntagged: isUntagged, origin: origin, source: source)
-  }
+  public var unmapped: VLANEntry { with(vni: 0) }
+  /// The same, and the port answers for neighbours in it.
+  public var suppressed: VLANEntry { with(suppressesNeighbours: true) }
+  /// With another VNI.
+  public func mapped(to vni: UInt32) -> VLANEntry { with(vni: vni) }
 
   /// With the entry that follows it, if the kernel takes both as a range.
   public func joined(_ next: VLANEntry) -> VLANEntry? {
     guard next.id == last + 1, hasSameFlags(as: next), !isPVID, (vni == 0) == (next.vni == 0),
-      vni == 0 || next.vni == lastVNI &+ 1
+      vni == 0 || next.vni == lastVNI &+ 1, suppressesNeighbours == next.suppressesNeighbours
     else { return nil }
-    return VLANEntry(
-      id: id, count: count + next.count, isUntagged: isUntagged, vni: vni, origin: origin, source: source)
+    return with(count: count + next.count)
   }
 
   public var object: String { "vlan" }
@@ -73,6 +84,7 @@ public struct VLANEntry: TableEntry {
     var fields: [(String, EntryField)] = []
     if isPVID { fields.append(("pvid", .flag(true))) }
     if isUntagged { fields.append(("untagged", .flag(true))) }
+    if suppressesNeighbours { fields.append(("neigh-suppress", .flag(true))) }
     if vni != 0 { fields.append(("vni", count == 1 ? .number(Int(vni)) : .text("\(vni)-\(lastVNI)"))) }
     return fields
   }
@@ -94,11 +106,7 @@ extension [VLANEntry] {
   public func changingDefault(from old: UInt32, to new: UInt32) -> [VLANEntry] {
     let standsForDefault = contains { UInt32($0.id) == old && $0.isPVID && $0.isUntagged }
     guard old == 0 || standsForDefault, !contains(where: { UInt32($0.id) == new }) else { return self }
-    let rest = filter { UInt32($0.id) != old }.map { entry in
-      VLANEntry(
-        id: entry.id, isPVID: entry.isPVID && new == 0, isUntagged: entry.isUntagged, vni: entry.vni,
-        origin: entry.origin, source: entry.source)
-    }
+    let rest = filter { UInt32($0.id) != old }.map { $0.with(isPVID: $0.isPVID && new == 0) }
     return (rest + Self.initial(defaultPVID: new)).sorted(by: VLANEntry.precedes)
   }
 }

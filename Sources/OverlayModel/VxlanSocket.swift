@@ -26,6 +26,7 @@ public struct VxlanSocket: Hashable, Sendable {
   /// The attributes that belong to the socket (VXLAN_F_RCV_FLAGS in the kernel's include/net/vxlan.h).
   public static let attributes: [Attribute] = [
     .external, .vniFilter, .genericProtocol, .groupPolicy, .udp6ZeroChecksumRx, .remoteChecksumRx,
+    .remoteChecksumNoPartial,
   ]
 
   /// What keeps two devices from sharing a socket.

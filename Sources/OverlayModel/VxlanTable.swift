@@ -24,6 +24,10 @@ extension Attribute {
   public static let port = Attribute(
     "port", IFLA_VXLAN_PORT, .number(.be16, 1...65535), default: .value(.number(4789)),
     kernel: .number(8472), live: false, iproute2: .value("dstport"), "The UDP destination port.")
+  public static let sourcePorts = Attribute(
+    "source-ports", IFLA_VXLAN_PORT_RANGE, .portRange, default: .value(.range(0, 0)),
+    live: false, iproute2: .pair("srcport"),
+    "The UDP source ports as LOW-HIGH, chosen by a hash of the inner packet; 0-0 is the kernel's range.")
   public static let ttl = Attribute(
     "ttl", IFLA_VXLAN_TTL,
     .number(
@@ -35,6 +39,12 @@ extension Attribute {
     "flow-label", IFLA_VXLAN_LABEL, .number(.be32, 0...0xfffff), default: .value(.number(0)),
     live: true, since: KernelRelease(4, 6), iproute2: .value("flowlabel"),
     "The flow label of the outer IPv6 header.")
+  /// enum ifla_vxlan_label_policy of include/uapi/linux/if_link.h.
+  public static let flowLabelPolicy = Attribute(
+    "flow-label-policy", WEFT_IFLA_VXLAN_LABEL_POLICY,
+    .word(.u32, [Keyword("fixed", 0), Keyword("inherit", 1)]),
+    default: .value(.number(0)), live: true, since: KernelRelease(6, 8), iproute2: .flowLabelPolicy,
+    "Whether the outer IPv6 flow label is `flow-label`, or the inner packet's.")
   public static let learning = Attribute(
     "learning", IFLA_VXLAN_LEARNING, .flag(.u8), default: .value(.flag(false)),
     kernel: .flag(true), live: true, iproute2: .negatable("learning"),
@@ -60,6 +70,10 @@ extension Attribute {
     "remote-checksum-rx", IFLA_VXLAN_REMCSUM_RX, .flag(.u8), default: .value(.flag(false)), live: false,
     since: KernelRelease(4, 0), iproute2: .negatable("remcsumrx"),
     "Remote checksum offload: compute inner checksums for the sender.")
+  public static let remoteChecksumNoPartial = Attribute(
+    "remote-checksum-no-partial", IFLA_VXLAN_REMCSUM_NOPARTIAL, .presence, default: .value(.flag(false)),
+    live: false, since: KernelRelease(4, 0), iproute2: .none,
+    "Remote checksum offload: compute the whole inner checksum at once.")
   public static let groupPolicy = Attribute(
     "group-policy", IFLA_VXLAN_GBP, .presence, default: .value(.flag(false)), live: false,
     since: KernelRelease(4, 0), iproute2: .word("gbp"),
@@ -76,10 +90,7 @@ extension AttributeTable {
     "vxlan", place: .infoData,
     rows: [
       .vni, .local, .group, .remote, .device, .port,
-      Attribute(
-        "source-ports", IFLA_VXLAN_PORT_RANGE, .portRange, default: .value(.range(0, 0)),
-        live: false, iproute2: .pair("srcport"),
-        "The UDP source ports as LOW-HIGH, chosen by a hash of the inner packet; 0-0 is the kernel's range."),
+      .sourcePorts,
       .ttl,
       Attribute(
         "tos", IFLA_VXLAN_TOS, .number(.u8, 0...255, [Keyword("inherit", 1)]),
@@ -91,7 +102,7 @@ extension AttributeTable {
         .number(.u8, 0...2, [Keyword("unset", 0), Keyword("set", 1), Keyword("inherit", 2)]),
         default: .value(.number(0)), live: true, since: KernelRelease(4, 20), iproute2: .value("df"),
         "The don't-fragment bit of the outer IPv4 header."),
-      .flowLabel, .learning,
+      .flowLabel, .flowLabelPolicy, .learning,
       Attribute(
         "ageing", IFLA_VXLAN_AGEING, .number(.u32, 1...4_294_967_295),
         default: .value(.number(300)), live: true, iproute2: .value("ageing"),
@@ -122,6 +133,13 @@ extension AttributeTable {
         since: KernelRelease(4, 0), iproute2: .negatable("remcsumtx"),
         "Remote checksum offload: let the receiver compute inner checksums."),
       .remoteChecksumRx,
+      .remoteChecksumNoPartial,
+      Attribute(
+        "reserved-bits", WEFT_IFLA_VXLAN_RESERVED_BITS, .wideMask,
+        default: .kernelChoice(among: reservedBits), live: false, since: KernelRelease(6, 14),
+        iproute2: .value("reserved_bits"),
+        "Which bits of the VXLAN header have to be zero in what comes in, as 0x and 16 digits; the kernel's choice is all that are not used."
+      ),
       .groupPolicy,
       .genericProtocol, .external, .vniFilter,
       Attribute(
@@ -129,4 +147,15 @@ extension AttributeTable {
         live: true, since: KernelRelease(6, 5), iproute2: .negatable("localbypass"),
         "Hand packets for this host's own address straight to the VXLAN device here that has the VNI."),
     ])
+
+  /// What the kernel chooses: all but the VNI and its flag, and what the extensions that are on take of them
+  /// (VXLAN_GPE_USED_BITS and others of include/net/vxlan.h).
+  private static let reservedBits: [AttributeValue] = {
+    let vni: UInt64 = 0x0800_0000_ffff_ff00
+    let remoteChecksum: UInt64 = 0x0020_0000_0000_00ff
+    let extensions: [UInt64] = [0, 0x80ff_ffff_0000_0000, 0x3500_00ff_0000_0000]
+    return [0, remoteChecksum].flatMap { offload in
+      extensions.map { .text(AttributeType.hexadecimal(~(vni | offload | $0))) }
+    }
+  }()
 }

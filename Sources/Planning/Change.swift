@@ -189,7 +189,7 @@ extension LinkState {
       for (row, attribute, value) in set.given where value != .unset {
         // Every link has them: they are of interest where somebody asks for them.
         if attribute.setting != nil, !set.position(of: row).isKnown { continue }
-        if case .value(let usual) = attribute.documentDefault, attribute.isSame(usual, value) { continue }
+        if attribute.isUsual(value) { continue }
         fields.append((attribute.key, .scalar(value, attribute)))
       }
     }

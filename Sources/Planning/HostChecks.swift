@@ -155,6 +155,17 @@ extension Planner {
     }
   }
 
+  /// What the kernel changes only while no port has VLANs: by default each has one.
+  mutating func checkNoVLANs(_ changes: [AttributeChange], of bridge: LinkState) -> Bool {
+    guard !options.isRestoring, let change = changes.first(where: { $0.attribute.needsNoVLANs }),
+      let port = observed.sortedLinks.first(where: { $0.bridge == bridge.name && $0.vlans?.isEmpty != true })
+    else { return true }
+    problem(
+      "bridge \(bridge.name): Linux changes `\(change.attribute.key)` only while no port has VLANs, and \(port.name) has: take the ports out first (`ip link set dev \(port.name) nomaster`); the apply puts those of the document back",
+      change.position)
+    return false
+  }
+
   /// Whether the kernel knows all that is to change; reports what it does not.
   mutating func reportMissing(_ changes: [AttributeChange], of link: LinkState) -> Bool {
     var isGood = true

@@ -124,6 +124,12 @@ private struct ImageBuilder {
       change(name) { image, _ in image.state.bridgeFDB = (image.state.bridgeFDB ?? []) + [entry] }
     }
     recordShape(ofBridge: name)
+    // What has it as its backup forgets that.
+    let backup = AttributeValue.link(port.name)
+    guard let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key) else { return }
+    for other in observed.links.values where other.port?[row] == backup {
+      change(other.name) { image, _ in image.state.set(row, of: .bridgePort, to: backup) }
+    }
   }
 
   /// A bridge takes its MTU and its address from its ports, and drops neighbours with the address.

@@ -144,7 +144,7 @@ private struct AttributeCoding: Encodable {
     }
     switch attribute.type {
     case .flag, .presence, .bit, .headerFlag: return .flag(try container.decode(Bool.self, forKey: key))
-    case .number(let width, _, _), .word(let width, _):
+    case .number(let width, _, _), .word(let width, _), .mask(let width, _):
       // What the kernel told may lie outside of what a document may say, but not of its field.
       let number = try container.decode(UInt32.self, forKey: key)
       let largest: UInt32 =
@@ -166,9 +166,12 @@ private struct AttributeCoding: Encodable {
     case .address:
       guard let address = IPAddress(try container.decode(String.self, forKey: key)) else { break }
       return .address(address)
-    case .mac:
+    case .mac, .reservedGroup:
       guard let mac = MACAddress(try container.decode(String.self, forKey: key)) else { break }
       return .mac(mac)
+    case .wideMask:
+      guard let bits = AttributeType.bits(try container.decode(String.self, forKey: key)) else { break }
+      return .text(AttributeType.hexadecimal(bits))
     case .link, .lower:
       // A number stands for a device in another namespace.
       if let number = try? container.decode(UInt32.self, forKey: key) { return .number(number) }

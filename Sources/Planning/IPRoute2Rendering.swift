@@ -16,7 +16,7 @@ public enum IPRoute2Rendering {
 extension Step {
   var iproute2: [String] {
     switch operation {
-    case .create(let creation): [creation.state.creationCommand]
+    case .create(let creation): [creation.state.creationCommand] + creation.state.unsaid
     case .delete: ["ip link del dev \(name)"]
     case .group(_, let group): ["ip link set dev \(name) group \(group)"]
     case .set(_, let changes) where isSetting:
@@ -25,7 +25,7 @@ extension Step {
           "echo \(change.attribute.settingText(change.after)) > \(quoted($0.path(of: link.description)))"
         }
       }
-    case .set(let table, let changes): [command(table, changes)]
+    case .set(let table, let changes): commands(table, changes)
     case .port(let port): commands(port)
     case .entry(.nexthop(let change)): commands(change)
     case .entry(.fdb(let change)): [command(change)]
@@ -40,6 +40,16 @@ extension Step {
   }
 
   private var name: String { quoted(link.description) }
+
+  private func commands(_ table: AttributeTable, _ changes: [AttributeChange]) -> [String] {
+    var own: [String] = []
+    let together = changes.filter { change in
+      guard let commands = change.attribute.ownCommands(change, among: changes, name) else { return true }
+      own += commands
+      return false
+    }
+    return (together.isEmpty ? [] : [command(table, together)]) + own
+  }
 
   private func command(_ table: AttributeTable, _ changes: [AttributeChange]) -> String {
     var words = ["ip link set dev \(name)"]
@@ -63,8 +73,7 @@ extension Step {
       commands.append(
         "ip link set dev \(name) " + (port.to.map { "master \(quoted($0.description))" } ?? "nomaster"))
     }
-    if !port.attributes.isEmpty { commands.append(command(.bridgePort, port.attributes)) }
-    return commands
+    return commands + self.commands(.bridgePort, port.attributes)
   }
 
   private func command(_ change: EntryChange<FDBEntry>) -> String {
@@ -165,15 +174,21 @@ extension Step {
     func membership(_ entry: VLANEntry) -> String {
       command("add", entry, (entry.isPVID ? " pvid" : "") + (entry.isUntagged ? " untagged" : ""))
     }
+    func option(_ entry: VLANEntry) -> String {
+      command("set", entry, " neigh_suppress \(entry.suppressesNeighbours ? "on" : "off")")
+    }
     switch change {
     case .create(let entry):
       return [membership(entry)] + (entry.vni == 0 ? [] : [command("add", entry, mapping(entry))])
+        + (entry.suppressesNeighbours ? [option(entry)] : [])
     case .delete(let entry): return [command("del", entry, "")]
     case .replace(let old, let new):
       var commands: [String] = []
-      if old.vni != 0, old.vni != new.vni { commands.append(command("del", old, mapping(old))) }
+      // Of a mapping that changes a step before this one has taken the old one away.
+      if old.vni != 0, new.vni == 0 { commands.append(command("del", old, mapping(old))) }
       if !old.hasSameFlags(as: new) { commands.append(membership(new)) }
       if new.vni != 0, old.vni != new.vni { commands.append(command("add", new, mapping(new))) }
+      if old.suppressesNeighbours != new.suppressesNeighbours { commands.append(option(new)) }
       return commands
     }
   }
@@ -218,6 +233,15 @@ extension EntryMarks {
 }
 
 extension LinkState {
+  /// Attributes that iproute2 knows nothing of.
+  fileprivate var unsaid: [String] {
+    (specific?.given ?? []).compactMap { _, attribute, value in
+      guard case .none = attribute.iproute2, value != attribute.initialValue else { return nil }
+      return
+        "# iproute2 has no word for \(attribute.key) (\(attribute.text(of: value))) of \(quoted(name.description))"
+    }
+  }
+
   fileprivate var creationCommand: String {
     let group = owner == .weft ? Ownership.linkGroup : self.group
     let lower = foundation.map { "link \(quoted($0.description)) " } ?? ""
@@ -262,6 +286,32 @@ extension Attribute {
       return ["master", quoted(name.description)]
     // Said when the link is made, before its kind; and by a file.
     case .lower, .file: return []
+    case .flowLabelPolicy: return isInherited(value) ? ["flowlabel", "inherit"] : []
+    case .otherPort(let word):
+      guard case .link(let name) = value else { return ["no\(word)"] }
+      return [word, quoted(name.description)]
+    // Commands of their own.
+    case .bridgeLink, .none: return []
+    }
+  }
+
+  private func isInherited(_ value: AttributeValue) -> Bool { value != .number(0) }
+
+  /// What iproute2 cannot say together with other attributes; nil for what it can.
+  fileprivate func ownCommands(
+    _ change: AttributeChange, among changes: [AttributeChange], _ name: String
+  ) -> [String]? {
+    let value = text(of: change.after)
+    switch iproute2 {
+    case .bridgeLink(let word): return ["bridge link set dev \(name) \(word) \(value)"]
+    case .none: return ["# iproute2 has no word for \(key) (\(value)) of \(name)"]
+    case .flowLabelPolicy where isInherited(change.after):
+      return ["ip link set dev \(name) type vxlan flowlabel inherit"]
+    case .flowLabelPolicy:
+      // With a label iproute2 sends the policy as well.
+      let isSaid = changes.contains { $0.attribute.key == Attribute.flowLabel.key }
+      return isSaid ? [] : ["ip link set dev \(name) type vxlan flowlabel 0"]
+    default: return nil
     }
   }
 

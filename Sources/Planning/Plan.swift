@@ -38,6 +38,8 @@ public struct PortChange: Sendable {
     self.attributes = attributes
     self.sendsMembership = sendsMembership
   }
+
+  var namesOtherPort: Bool { attributes.contains(where: \.namesOtherPort) }
 }
 
 /// A link that is to be made.

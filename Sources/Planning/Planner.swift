@@ -92,6 +92,7 @@ public struct Planner {
       let isDescribed = link.owner == .weft || (options.isRestoring && link.kind?.table != nil)
       if isDescribed { planOwned(link) } else { planReferenced(link) }
     }
+    planBackups()
     planNexthops()
     // Within a phase what others stand on, or are part of, is made first and deleted last; bridges come up
     // when their ports are up, and then what stands on them.
@@ -111,7 +112,7 @@ public struct Planner {
     case (.remove, _), (.clear, _): return -depth
     case (.raise, _): return raiseRank(step)
     // A bridge's own MTU is set when its ports have come and gone, whose MTU it would follow.
-    case (.configure, .port): return 0
+    case (.configure, .port(let change)): return change.namesOtherPort ? 1 : 0
     // They are no messages: between two of those each would have to wait for an answer.
     case (.configure, .set) where step.isSetting: return 2
     case (.configure, _): return 1
@@ -190,6 +191,7 @@ public struct Planner {
       complete.specific?.changes(from: present.specific ?? complete.specific ?? AttributeSet(.link)) ?? []
     guard reportMissing(changes, of: complete), reportMissing(inTablesOf: complete, present: present)
     else { return }
+    guard checkNoVLANs(changes, of: present) else { return }
     let reasons = changes.filter { change in
       !change.isRestatement
         && (!change.attribute.canChange(from: change.before ?? .unset, to: change.after)
@@ -299,7 +301,7 @@ public struct Planner {
     if let bridge = link.bridge {
       rewired.insert(bridge)
       let fresh = AttributeSet.initial(.bridgePort)
-      let attributes = link.port?.changes(from: fresh) ?? []
+      let attributes = (link.port?.changes(from: fresh) ?? []).filter { !$0.namesOtherPort }
       let change = PortChange(from: nil, to: bridge, attributes: attributes, sendsMembership: false)
       add(link, .port(change), phase(.configure), isShown: old?.bridge != bridge, at: link.portSource)
     }
@@ -426,8 +428,11 @@ public struct Planner {
   }
 
   private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
-    if !specific.isEmpty, let table = wanted.specific?.table {
-      add(wanted, .set(table, specific), .configure)
+    if let table = wanted.specific?.table {
+      // Before ports come, and with undo after they have gone.
+      let (early, usual) = specific.partitioned { $0.attribute.needsNoVLANs && !options.isRestoring }
+      if !early.isEmpty { add(wanted, .set(table, early), .prepare) }
+      if !usual.isEmpty { add(wanted, .set(table, usual), .configure) }
     }
     planMembership(present, wanted)
     let base = baseChanges(present, wanted)
@@ -466,8 +471,9 @@ public struct Planner {
     }
     let isMember = present.bridge == bridge
     let before = isMember ? present.port ?? AttributeSet(.bridgePort) : AttributeSet.initial(.bridgePort)
-    let attributes = wanted.port?.changes(from: before) ?? []
-    guard reportMissing(isMember ? attributes : [], of: wanted) else { return }
+    let attributes = (wanted.port?.changes(from: before) ?? []).filter { !$0.namesOtherPort }
+    // Of a port that is yet to be one the kernel has told nothing.
+    guard reportMissing(attributes.filter { isMember || $0.before != nil }, of: wanted) else { return }
     guard !isMember || !attributes.isEmpty else { return }
     if !isMember {
       leaving.insert(wanted.name)
@@ -477,6 +483,32 @@ public struct Planner {
     let change = PortChange(
       from: present.bridge, to: bridge, attributes: attributes, sendsMembership: !isMember)
     add(wanted, .port(change), .configure, at: wanted.portSource)
+  }
+
+  /// Ports that stand in for others: said when both are ports of the bridge. The kernel forgets it when either leaves.
+  private mutating func planBackups() {
+    for wanted in desired.sortedLinks {
+      let present = observed.links[wanted.name]
+      guard let bridge = wanted.bridge, wanted.owner == .weft || present != nil,
+        let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key),
+        let value = wanted.port?[row] ?? (wanted.owner == .weft ? .unset : nil)
+      else { continue }
+      // One that is yet to come.
+      if let backup = value.link, desired.links[backup]?.isOptional == true, observed.links[backup] == nil {
+        continue
+      }
+      let before = present?.bridge == bridge ? present?.port?[row] ?? .unset : .unset
+      let isForgotten = leaving.contains(wanted.name) || before.link.map { leaving.contains($0) } == true
+      guard value != (isForgotten ? .unset : before) else { continue }
+      var link = wanted
+      link.kind = wanted.kind ?? present?.kind
+      let change = AttributeChange(
+        row: row, attribute: .backupPort, before: before, after: value,
+        position: wanted.port?.position(of: row) ?? .none)
+      add(
+        link, .port(PortChange(from: bridge, to: bridge, attributes: [change], sendsMembership: false)),
+        .configure, isShown: value != before, at: change.position)
+    }
   }
 
   /// What the kernel drops from a link's tables while it carries out the plan.

@@ -235,10 +235,9 @@ extension Planner {
       guard case .entry(.vlan(.replace(let old, let new))) = step.operation, !step.isShown, new.vni != 0,
         case .replace(let first, _) = before[new.id]
       else { continue }
-      let shown = VLANEntry(
-        id: old.id, count: old.count, isPVID: old.isPVID, isUntagged: old.isUntagged, vni: first.vni)
       steps[index] = Step(
-        link, .entry(.vlan(.replace(old: shown, new: new))), phase: phase, source: step.source)
+        link, .entry(.vlan(.replace(old: old.mapped(to: first.vni), new: new))), phase: phase,
+        source: step.source)
     }
     append(vlans.deletions.filter { !isMapped($0) }) { _ in !isNew }
     return steps

@@ -66,7 +66,7 @@ import Testing
         a.yaml:5:14: error: unknown key `nieghsuppress`: did you mean `neigh-suppress`?
                   tap0: {nieghsuppress: true, wibble: 1}
                          ^
-        a.yaml:5:35: error: unknown key `wibble`: known are `learning`, `flood`, `multicast-flood`, `broadcast-flood`, `neigh-suppress`, `neigh-vlan-suppress`, `isolated`, `hairpin`, `locked`, `guard`, `fast-leave`, `cost`, `priority`, `proxy-arp`, `vlan-tunnel`, `root-block`, `proxy-arp-wifi`, `multicast-to-unicast`, `multicast-router`, `optional`, `vlans`
+        a.yaml:5:35: error: unknown key `wibble`: known are `learning`, `flood`, `multicast-flood`, `broadcast-flood`, `neigh-suppress`, `neigh-vlan-suppress`, `isolated`, `hairpin`, `locked`, `guard`, `fast-leave`, `cost`, `priority`, `proxy-arp`, `vlan-tunnel`, `root-block`, `proxy-arp-wifi`, `multicast-to-unicast`, `multicast-router`, `mab`, `group-forward-mask`, `backup-port`, `backup-nexthop`, `eht-hosts-limit`, `multicast-max-groups`, `optional`, `vlans`
                   tap0: {nieghsuppress: true, wibble: 1}
                                               ^
         """)

@@ -206,4 +206,52 @@ import Testing
       #expect(result.status == 1 && result.error.contains(message), "\(result.error)")
     }
   }
+
+  /// What a kernel lacks, with where it is asked for and what would bring it; nothing is ignored.
+  @Test(
+    .lacks(.vlanFiltering, .vrf, .dot1q, .geneve, .gretap),
+    arguments: [
+      (
+        "vrfs: {red: {table: 10}}",
+        "2:8: error: vrf red: this kernel has no vrf links (it needs CONFIG_NET_VRF)"
+      ),
+      (
+        "bridges: {br0: {}}\nvlans: {v10: {device: br0, id: 10}}",
+        "3:9: error: vlan v10: this kernel has no vlan links (it needs CONFIG_VLAN_8021Q)"
+      ),
+      (
+        "geneves: {g0: {vni: 7, remote: 192.0.2.12}}",
+        "2:11: error: geneve g0: this kernel has no geneve links (it needs CONFIG_GENEVE)"
+      ),
+      (
+        "gretaps: {g0: {local: 192.0.2.11, remote: 192.0.2.12, key: 7}}",
+        "2:11: error: gretap g0: this kernel has no gretap links (it needs CONFIG_NET_IPGRE)"
+      ),
+      (
+        "gretaps: {g0: {local: \"2001:db8::1\", remote: \"2001:db8::2\", nvgre: {vsid: 5000}}}",
+        "2:11: error: gretap g0: this kernel has no ip6gretap links (it needs CONFIG_IPV6_GRE)"
+      ),
+      (
+        "bridges: {br0: {vlan-filtering: true}}",
+        "2:33: error: bridge br0: this kernel has no `vlan-filtering` (it needs CONFIG_BRIDGE_VLAN_FILTERING)"
+      ),
+      (
+        "bridges: {br0: {default-pvid: 5}}",
+        "2:31: error: bridge br0: this kernel has no `default-pvid` (it needs CONFIG_BRIDGE_VLAN_FILTERING)"
+      ),
+      (
+        "bridges: {br0: {ports: {tap0: {vlan-tunnel: true, vlans: {10: {vni: 10}}}}}}",
+        "2:59: error: link tap0: `vlans` do nothing as long as bridge br0 does not look at VLANs: give it `vlan-filtering: true`"
+      ),
+    ])
+  func whatIsNotThereIsRefused(_ document: String, _ expected: String) throws {
+    let host = try RoundTripTests.host()
+    let before = try host.snapshot()
+    for command in ["diff", "apply"] {
+      let result = try host.weft(command, "-", input: "weft: 1\n\(document)\n")
+      #expect(
+        result.status != 0 && result.error.contains("<stdin>:\(expected)"), "\(result.output)\(result.error)")
+    }
+    expectSame(try host.snapshot(), before)
+  }
 }

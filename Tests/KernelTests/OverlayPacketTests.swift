@@ -44,32 +44,52 @@ import Testing
     }
   }
 
+  /// One VLAN-aware bridge and one device for all networks.
+  private func singleDevice(
+    local: String, device: String = "", vnis: String, port: String = "tap0: {vlans: [10, 20]}",
+    mapping: String = "10: {vni: 10010}, 20: {vni: 10020}"
+  ) -> String {
+    """
+    weft: 1
+    vxlans:
+      vxall: {external: true, vni-filter: true, local: "\(local)"\(device), vnis: {\(vnis)}}
+    bridges:
+      br0:
+        vlan-filtering: true
+        default-pvid: 0
+        multicast-snooping: false
+        ports:
+          vxall: {vlan-tunnel: true, learning: false, vlans: {\(mapping)}}
+          \(port)
+    """
+  }
+
+  private func flooded(_ address: String, _ vnis: Int...) -> String {
+    vnis.map { "\($0): {flood: [\"\(address)\"]}" }.joined(separator: ", ")
+  }
+
+  /// A tenant in a VLAN, with the address that ends in its number.
+  private func join(_ host: Host, vlan: Int) throws {
+    try host.tenant.batch([
+      "link add link eth0 name eth0.\(vlan) type vlan id \(vlan)", "link set eth0.\(vlan) up",
+      "addr add 10.0.\(vlan).\(host.tenantNumber)/24 dev eth0.\(vlan)",
+    ])
+  }
+
   /// VLAN 10 of a port of one host is VNI 10010 on the underlay and a plain network at the other end; what has no
   /// VLAN, or another one, does not get there.
-  @Test(.needs(.vlanFiltering, .dot1q)) func aVLANReachesARemoteVNI() throws {
+  @Test(.needs(.vlanFiltering, .dot1q), arguments: [false, true])
+  func aVLANReachesARemoteVNI(overIPv6 isIPv6: Bool) throws {
     try PacketLab.with { lab in
       let (a, b) = (lab.hosts[0], lab.hosts[1])
+      func address(_ host: Host) -> String { isIPv6 ? host.v6 : host.v4 }
       try a.namespace.apply(
-        """
-        weft: 1
-        vxlans:
-          vxall: {external: true, local: \(a.v4)}
-        bridges:
-          br0:
-            vlan-filtering: true
-            default-pvid: 0
-            multicast-snooping: false
-            ports:
-              vxall: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}, 20: {vni: 10020}}}
-              tap0: {vlans: [10, 20]}
-        """)
-      try a.namespace.bridge(
-        "fdb append 00:00:00:00:00:00 dev vxall dst \(b.v4) src_vni 10010 self permanent")
+        singleDevice(local: address(a), vnis: flooded(address(b), 10010) + ", 10020: {}"))
       try b.namespace.apply(
         """
         weft: 1
         vxlans:
-          vx10: {vni: 10010, local: \(b.v4), flood: [\(a.v4)]}
+          vx10: {vni: 10010, local: "\(address(b))", flood: ["\(address(a))"]}
         bridges:
           br10: {multicast-snooping: false, ports: {vx10: {}, tap0: {}}}
         """)
@@ -90,36 +110,17 @@ import Testing
   }
 
   /// Two networks on one device at both ends: each reaches its own, and not the other.
-  @Test(.needs(.vlanFiltering, .dot1q)) func twoNetworksOfOneDeviceStayApart() throws {
+  @Test(.needs(.vlanFiltering, .dot1q), arguments: [false, true])
+  func twoNetworksOfOneDeviceStayApart(overIPv6 isIPv6: Bool) throws {
     try PacketLab.with { lab in
       let (a, b) = (lab.hosts[0], lab.hosts[1])
+      func address(_ host: Host) -> String { isIPv6 ? host.v6 : host.v4 }
       for (host, other) in [(a, b), (b, a)] {
         try host.namespace.apply(
-          """
-          weft: 1
-          vxlans:
-            vxall:
-              external: true
-              vni-filter: true
-              local: \(host.v4)
-              vnis: {10010: {flood: [\(other.v4)]}, 10020: {flood: [\(other.v4)]}}
-          bridges:
-            br0:
-              vlan-filtering: true
-              default-pvid: 0
-              multicast-snooping: false
-              ports:
-                vxall: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}, 20: {vni: 10020}}}
-                tap0: {vlans: [10, 20]}
-          """)
+          singleDevice(local: address(host), vnis: flooded(address(other), 10010, 10020)))
         try host.tenant.batch(["addr flush dev eth0"])
-        for vlan in [10, 20] {
-          // The same addresses in both.
-          try host.tenant.batch([
-            "link add link eth0 name eth0.\(vlan) type vlan id \(vlan)", "link set eth0.\(vlan) up",
-            "addr add 10.0.\(vlan).\(host.tenantNumber)/24 dev eth0.\(vlan)",
-          ])
-        }
+        // The same addresses in both.
+        for vlan in [10, 20] { try join(host, vlan: vlan) }
       }
       let capture = try lab.captureLeaving(a)
       for vlan in [10, 20] {
@@ -137,29 +138,81 @@ import Testing
     }
   }
 
+  /// A change of one mapping, or of one VNI's group, is what it takes, and other networks lose nothing meanwhile.
+  @Test(.needs(.vlanFiltering, .dot1q)) func oneNetworkChangesAndTheOthersGoOn() throws {
+    try PacketLab.with { lab in
+      let (a, b) = (lab.hosts[0], lab.hosts[1])
+      let port = "tap0: {vlans: [10, 20, 30]}"
+      func document(mapping: String, group: String) -> String {
+        singleDevice(
+          local: a.v4, device: ", device: eth0",
+          vnis: flooded(b.v4, 10010)
+            + ", 10020: {}, 10030: {group: \(group)}, 10040: {group: 239.1.1.4}, 10050: {}",
+          port: port, mapping: "10: {vni: 10010}, 20: {vni: \(mapping)}, 30: {vni: 10030}")
+      }
+      try a.namespace.apply(document(mapping: "10020", group: "239.1.1.1"))
+      try b.namespace.apply(
+        singleDevice(local: b.v4, vnis: flooded(a.v4, 10010) + ", 10020: {}"))
+      for host in [a, b] {
+        try host.tenant.batch(["addr flush dev eth0"])
+        try join(host, vlan: 10)
+      }
+      #expect(try a.tenant.ping("10.0.10.\(b.tenantNumber)").isComplete)
+      let ping = try BackgroundProcess(
+        in: a.tenant,
+        TestNamespace.pingArguments(
+          "10.0.10.\(b.tenantNumber)", count: 5000, interval: 0.001, timeout: 5, []))
+      for (mapping, group) in [
+        ("10050", "239.1.1.1"), ("10020", "239.1.1.1"), ("10020", "239.1.1.2"), ("10020", "239.1.1.3"),
+      ] {
+        // The old one is taken away, and the new one said: a third message would be refused.
+        let result = try a.namespace.weft(
+          ["apply", "-"], input: document(mapping: mapping, group: group),
+          environment: WeftCommand.fault("fail", at: 3))
+        #expect(result.status == 0, "\(result.output)\(result.error)")
+        #expect(
+          result.output.contains("0 to create, 1 to change, 0 to replace, 0 to delete"), "\(result.output)")
+      }
+      #expect(ping.isRunning, "it ended too early to show anything")
+      let result = try PingResult(ping.result())
+      #expect(result.sent == 5000 && result.isComplete, "\(result.output)")
+      let tunnels = try a.namespace.json("bridge vlan tunnelshow").flatMap {
+        $0["tunnels"] as? [[String: Any]] ?? []
+      }
+      #expect(tunnels.contains { $0["vlan"] as? Int == 20 && $0["tunid"] as? Int == 10020 })
+      let groups = try a.namespace.json("ip maddr show dev eth0").flatMap {
+        $0["maddr"] as? [[String: Any]] ?? []
+      }
+      .compactMap { $0["address"] as? String }.filter { $0.hasPrefix("239.") }
+      #expect(Set(groups) == ["239.1.1.3", "239.1.1.4"])
+    }
+  }
+
   // MARK: Routing
 
   /// A host whose tenant is in a subnet of its own: routed to the other one by an L3VNI (symmetric IRB).
-  private func routedDocument(_ host: Host, _ other: Host, vrf: String = "red", table: Int = 1005) -> String {
-    """
-    weft: 1
-    vrfs:
-      \(vrf):
-        table: \(table)
-        routes: [{to: 10.0.\(other.tenantNumber)0.0/24, via: \(other.v4), device: l3, onlink: true}]
-    vxlans:
-      vx-l3: {vni: 50001, local: \(host.v4), fdb: {02:00:00:00:0f:0\(other.number): \(other.v4)}}
-    bridges:
-      # What is behind this VTEP: the gateway is the same everywhere.
-      l2: {mac: 02:00:00:00:aa:aa, vrf: \(vrf), addresses: [10.0.\(host.tenantNumber)0.1/24], ports: {tap0: {}}}
-      # What is routed to others: the router's MAC, and theirs.
-      l3:
-        mac: 02:00:00:00:0f:0\(host.number)
-        vrf: \(vrf)
-        ports: {vx-l3: {learning: false}}
-        fdb: {02:00:00:00:0f:0\(other.number): {port: vx-l3}}
-        neighbours: {\(other.v4): 02:00:00:00:0f:0\(other.number)}
-    """
+  private func routedDocument(_ host: Host, _ other: Host, overIPv6 isIPv6: Bool) -> String {
+    // The next hop is a name for the other router, for which the neighbour entry has the MAC address.
+    let (near, far) = isIPv6 ? (host.v6, other.v6) : (host.v4, other.v4)
+    return """
+      weft: 1
+      vrfs:
+        red:
+          table: 1005
+          routes: [{to: 10.0.\(other.tenantNumber)0.0/24, via: \(other.v4), device: l3, onlink: true}]
+      vxlans:
+        vx-l3: {vni: 50001, local: "\(near)", fdb: {02:00:00:00:0f:0\(other.number): "\(far)"}}
+      bridges:
+        # What is behind this VTEP: the gateway is the same everywhere.
+        l2: {mac: 02:00:00:00:aa:aa, vrf: red, addresses: [10.0.\(host.tenantNumber)0.1/24], ports: {tap0: {}}}
+        # What is routed to others: the router's MAC, and theirs.
+        l3:
+          mac: 02:00:00:00:0f:0\(host.number)
+          vrf: red
+          ports: {vx-l3: {learning: false}}
+          fdb: {02:00:00:00:0f:0\(other.number): {port: vx-l3}}
+          neighbours: {\(other.v4): 02:00:00:00:0f:0\(other.number)}
+      """
   }
 
   private func settle(_ host: Host) throws {
@@ -170,12 +223,12 @@ import Testing
     ])
   }
 
-  @Test(.needs(.vrf)) func aVRFRoutesByAnL3VNI() throws {
+  @Test(.needs(.vrf), arguments: [false, true]) func aVRFRoutesByAnL3VNI(overIPv6 isIPv6: Bool) throws {
     try PacketLab.with { lab in
       let (a, b) = (lab.hosts[0], lab.hosts[1])
       for (host, other) in [(a, b), (b, a)] {
         try settle(host)
-        try host.namespace.apply(routedDocument(host, other))
+        try host.namespace.apply(routedDocument(host, other, overIPv6: isIPv6))
       }
       let capture = try lab.captureLeaving(a)
       let ping = try a.tenant.ping("10.0.\(b.tenantNumber)0.9", count: 3)
@@ -190,7 +243,7 @@ import Testing
       }
       // Out of the VRF there is no way.
       try a.namespace.apply(
-        routedDocument(a, b).replacingOccurrences(
+        routedDocument(a, b, overIPv6: isIPv6).replacingOccurrences(
           of: "routes: [{to: 10.0.\(b.tenantNumber)0.0/24, via: \(b.v4), device: l3, onlink: true}]",
           with: "routes: [{to: 0.0.0.0/0, type: unreachable}]"))
       #expect(try a.tenant.ping("10.0.\(b.tenantNumber)0.9", timeout: 0.5).received == 0)

@@ -97,6 +97,11 @@ import Testing
     case .greKey: return "0-4294967295"
     case .clock(let range), .longClock(let range): return "\(range.lowerBound)-\(range.upperBound) (1/100 s)"
     case .portRange: return "LOW-HIGH"
+    case .mask(_, let refused):
+      let bits = (0..<16).filter { refused & (1 << $0) != 0 }.map(String.init)
+      return "0-65535 without bit \(bits.joined(separator: ", bit "))"
+    case .wideMask: return "64 bits, such as 0xf7ffffff000000ff"
+    case .reservedGroup: return "01:80:c2:00:00:00, …:04 to …:0f"
     case .address(_, let addressClass):
       return addressClass == .unicast ? "IP address" : "multicast IP address"
     case .mac: return "MAC address"
@@ -125,6 +130,10 @@ import Testing
     case .master: "master"
     case .file: row.setting?.path(of: "NAME") ?? ""
     case .lower: "link"
+    case .bridgeLink(let word): "bridge link set … \(word)"
+    case .otherPort(let word): "[no]\(word)"
+    case .flowLabelPolicy: "flowlabel inherit"
+    case .none: "none"
     }
   }
 }

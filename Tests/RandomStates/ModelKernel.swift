@@ -58,6 +58,7 @@ public struct ModelKernel {
     case .create(let creation): create(creation.state)
     case .delete:
       state.links[name] = nil
+      forgetBackup(name)
       for other in state.links.keys where state.links[other]?.bridge == name {
         change(other) { Self.detach(&$0) }
       }
@@ -75,6 +76,7 @@ public struct ModelKernel {
           link.bridge = port.to
           if port.to != nil { link.port = Self.fresh(.bridgePort) }
         }
+        forgetBackup(name)
         if let from = port.from { change(from) { $0.bridgeFDB?.removeAll { $0.port == name } } }
       }
       change(name) { link in
@@ -132,6 +134,8 @@ public struct ModelKernel {
         set[row] = kernel
       } else if case .value(let value) = attribute.documentDefault {
         set[row] = value
+      } else if case .kernelChoice(let values) = attribute.documentDefault, let value = values.first {
+        set[row] = value
       } else {
         set[row] = .number(100)
       }
@@ -170,6 +174,13 @@ public struct ModelKernel {
     }
     link.fdb?.append(FDBEntry(mac: .zero, vtep: destination, origin: .kernel))
     link.fdb?.sort(by: FDBEntry.precedes)
+  }
+
+  /// A port that leaves its bridge stands in for no other any more.
+  private mutating func forgetBackup(_ name: InterfaceName) {
+    for other in state.links.keys where state.links[other]?.port?.link(.backupPort) == name {
+      change(other) { $0.port?[.backupPort] = .unset }
+    }
   }
 
   private static func detach(_ link: inout LinkState) {

@@ -80,6 +80,7 @@ public struct RandomState {
       if random.chance(30) { link.addresses = makeAddresses() }
       links.append(link)
     }
+    makeBackups(&links)
     for index in bridges.indices where random.chance(50) {
       let ports = links.filter { $0.bridge == bridges[index].name }.map(\.name)
       guard !ports.isEmpty else { continue }
@@ -98,19 +99,32 @@ public struct RandomState {
     link.bridge = bridge
     var port = AttributeSet(.bridgePort)
     for (row, attribute) in port.table.rows.enumerated() where random.chance(30) {
-      // Neither is there without VLAN filtering, and a locked port refuses traffic only.
-      if ["vlan-tunnel", "neigh-vlan-suppress"].contains(attribute.key) { continue }
+      // Not there without VLAN filtering.
+      if attribute.key == "vlan-tunnel" || !isEverywhere(attribute) { continue }
       port[row] = randomValue(attribute)
     }
     link.port = port
   }
 
+  /// Whether both kernels that the tests run on have it, and iproute2 a word for it.
+  private func isEverywhere(_ attribute: Attribute) -> Bool {
+    if case .none = attribute.iproute2 { return false }
+    return attribute.since <= KernelRelease(6, 1) && attribute.kernelOption != "CONFIG_BRIDGE_VLAN_FILTERING"
+  }
+
+  /// Lets some ports stand in for others of their bridge.
+  private mutating func makeBackups(_ links: inout [LinkState]) {
+    for index in links.indices where links[index].bridge != nil && random.chance(20) {
+      let others = links.filter { $0.bridge == links[index].bridge && $0.name != links[index].name }
+      guard let other = others.randomElement(using: &random) else { continue }
+      links[index].port?[.backupPort] = .link(other.name)
+    }
+  }
+
   private mutating func makeBridge(_ name: InterfaceName) -> LinkState {
     var link = LinkState(name: name, kind: .bridge, owner: .weft)
     for (row, attribute) in AttributeTable.bridge.rows.enumerated() where random.chance(30) {
-      if attribute.kernelOption == "CONFIG_BRIDGE_VLAN_FILTERING" || attribute.key == "fdb-max-learned" {
-        continue
-      }
+      if !isEverywhere(attribute) { continue }
       // With the spanning tree on, the kernel wants the three times to fit each other.
       if ["stp", "forward-delay", "max-age", "hello-time"].contains(attribute.key) { continue }
       link.specific?[row] = randomValue(attribute)
@@ -133,7 +147,9 @@ public struct RandomState {
     // One socket serves all devices of a port and family: what belongs to it is left alone.
     let ofSocket = VxlanSocket.attributes.map(\.key)
     for (row, attribute) in AttributeTable.vxlan.rows.enumerated() where random.chance(25) {
-      if fixed.contains(attribute.key) || ofSocket.contains(attribute.key) { continue }
+      if fixed.contains(attribute.key) || ofSocket.contains(attribute.key) || !isEverywhere(attribute) {
+        continue
+      }
       link.specific?[row] = randomValue(attribute)
     }
     if isV6 || random.chance(80) { link.specific?[.local] = .address(vtep(1, isV6)) }
@@ -227,12 +243,13 @@ public struct RandomState {
 
   private mutating func randomValue(_ attribute: Attribute) -> AttributeValue? {
     switch attribute.type {
-    case .flag, .presence: return .flag(random.chance(50))
+    case .flag, .presence, .bit: return .flag(random.chance(50))
+    case .mask(_, let refused): return .number(random.pick([0, 8, 0x4000]) & ~refused)
+    case .reservedGroup: return .mac(MACAddress(bits: 0x0180_c200_0000 + random.pick([0, 4, 15])))
     case .number(_, let range, let keywords):
       if let keyword = keywords.randomElement(using: &random), random.chance(50) {
         return .number(keyword.value)
       }
-      if attribute.key == "group-forward-mask" { return .number(random.pick([0, 8, 0x4000])) }
       return .number(UInt32.random(in: range.lowerBound...min(range.upperBound, 1_000_000), using: &random))
     case .clock(let range):
       return .number(UInt32.random(in: range.lowerBound...min(range.upperBound, 1_000_000), using: &random))

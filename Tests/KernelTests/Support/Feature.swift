@@ -12,6 +12,7 @@ enum Feature: String, CaseIterable, Sendable {
   case geneve
   case gretap
   case vxlanMDB
+  case vlanNeighbours
 
   /// The kernel option behind it, or the release that brought it.
   var option: String {
@@ -22,6 +23,7 @@ enum Feature: String, CaseIterable, Sendable {
     case .geneve: "CONFIG_GENEVE"
     case .gretap: "CONFIG_NET_IPGRE"
     case .vxlanMDB: "Linux 6.4"
+    case .vlanNeighbours: "CONFIG_BRIDGE_VLAN_FILTERING of Linux 6.4"
     }
   }
 
@@ -33,9 +35,12 @@ enum Feature: String, CaseIterable, Sendable {
     case .geneve: "ip link add probe type geneve id 1 remote 192.0.2.1"
     case .gretap: "ip link add probe type gretap local 192.0.2.1 remote 192.0.2.2"
     // Debian 12's iproute2 cannot try it.
-    case .vxlanMDB: "test \"$(printf '6.4\\n%s\\n' \"$(uname -r)\" | sort -V | head -n 1)\" = 6.4"
+    case .vxlanMDB: Self.isRecent
+    case .vlanNeighbours: "\(Feature.vlanFiltering.trial) && \(Self.isRecent)"
     }
   }
+
+  private static let isRecent = "test \"$(printf '6.4\\n%s\\n' \"$(uname -r)\" | sort -V | head -n 1)\" = 6.4"
 
   static let present: Set<Feature> = Set(
     allCases.filter { (try? run(["unshare", "--net", "sh", "-c", $0.trial]))?.status == 0 })
