@@ -28,10 +28,19 @@ public struct DocumentCompiler {
   /// The keys of each link that are there but could not be read.
   private let faulty: [InterfaceName: Set<String>]
 
+  /// Reads and checks the documents of a run.
+  ///
+  /// - Parameter host: whose part of a fabric is wanted; nil: of none, the fabric itself is checked alone.
   /// - Throws: ``DocumentFaults`` with all that is wrong.
-  public static func compile(_ files: [SourceFile]) throws(DocumentFaults) -> CompiledDocuments {
-    var reader = DocumentReader()
-    for (index, file) in files.enumerated() { reader.read(file, index: index) }
+  public static func compile(
+    _ files: [SourceFile], host: String? = nil
+  ) throws(DocumentFaults) -> CompiledDocuments {
+    try ParsedDocuments(files).compile(host: host)
+  }
+
+  static func compile(
+    _ reader: DocumentReader, _ files: [SourceFile]
+  ) throws(DocumentFaults) -> CompiledDocuments {
     var compiler = DocumentCompiler(reader, files)
     compiler.attachPorts(reader.memberships)
     for link in compiler.state.sortedLinks {

@@ -26,6 +26,8 @@ struct DocumentReader {
   private(set) var memberships: [Membership] = []
   /// Nil where no file speaks of nexthops.
   private(set) var nexthops: [Nexthop]?
+  /// What the files say of a fabric as a whole.
+  var fabric = FabricDeclaration()
 
   /// The one version of the format that there is.
   static let version: UInt32 = 1
@@ -76,6 +78,8 @@ struct DocumentReader {
               "weft: \(ValueParser.shown(scalar)) is no version of the format that this weft reads: it reads 1"
           )
         }
+      case "fabric": try reader.readFabric(cursor, position)
+      case "networks": try reader.readNetworks(cursor)
       case Nexthop.tableName: try reader.addNexthops(reader.readNexthops(cursor))
       default: try reader.readLinks(cursor, kind: Self.sections.kinds[key])
       }
@@ -91,12 +95,12 @@ struct DocumentReader {
     // Over IPv4 or IPv6 is seen by the addresses.
     let kinds = LinkKind.made.filter { $0 != .ip6gretap }
     return (
-      ["weft"] + kinds.map(\.section) + ["links", Nexthop.tableName],
+      ["weft"] + fabricSections + kinds.map(\.section) + ["links", Nexthop.tableName],
       Dictionary(kinds.map { ($0.section, $0) }, uniquingKeysWith: { first, _ in first })
     )
   }()
 
-  private static let impossibleSections: [String: String] = {
+  static let impossibleSections: [String: String] = {
     let reason =
       "Linux has no STT: the protocol was never part of it; use `geneves`, whose packets network cards split just as well"
     return ["stt": reason, "stts": reason]
@@ -105,6 +109,74 @@ struct DocumentReader {
   /// What one file says beside what others have said.
   private mutating func addNexthops(_ added: [Nexthop]) throws(Diagnostic) {
     nexthops = try unique((nexthops ?? []) + added, merged: []) { "nexthop \($0.id) is described twice" }
+  }
+
+  // MARK: Fabrics
+
+  /// Reads the tables of endpoints that stand in files of their own.
+  ///
+  /// - Parameter load: gives a file by its path, or says why not; its number is the one behind those so far.
+  mutating func readEndpointTables(
+    firstIndex: Int, _ load: (_ path: String, SourcePosition) throws(Diagnostic) -> SourceFile
+  ) -> [SourceFile] {
+    var files: [SourceFile] = []
+    for table in fabric.tables {
+      do throws(Diagnostic) {
+        let file = try load(table.path, table.position)
+        let (endpoints, faults) = EndpointTable.read(file, index: firstIndex + files.count) {
+          fabric.number(ofVTEP: $0)
+        }
+        files.append(file)
+        fabric.networks[table.network].endpoints += endpoints
+        diagnostics += faults
+      } catch {
+        diagnostics.append(error)
+      }
+    }
+    return files
+  }
+
+  mutating func add(_ faults: [Diagnostic]) { diagnostics += faults }
+
+  /// Puts under the declarations what a fabric means for one host: what is declared already has the last word.
+  mutating func add(_ lowering: FabricLowering) {
+    diagnostics += lowering.diagnostics
+    for (name, lowered) in lowering.links {
+      guard let declared = declarations[name] else {
+        declarations[name] = Declaration(link: lowered)
+        continue
+      }
+      guard declared.link.kind == lowered.kind else {
+        diagnostics.append(
+          Diagnostic(
+            position: declared.link.source,
+            message:
+              "\(name) is a \(lowered.noun) that the fabric makes: describe it under `\(lowered.noun)s`, or choose another name",
+            related: [.init(position: lowered.source, message: "it comes from this")]))
+        continue
+      }
+      declarations[name]?.link = lowered.overridden(by: declared.link)
+    }
+    let lowered = lowering.memberships.map { membership in
+      guard
+        let index = memberships.firstIndex(where: {
+          $0.port == membership.port && $0.bridge == membership.bridge
+        })
+      else { return membership }
+      let declared = memberships.remove(at: index)
+      return Membership(
+        bridge: declared.bridge, port: declared.port,
+        attributes: membership.attributes.overridden(by: declared.attributes),
+        isOptional: declared.isOptional || membership.isOptional, vlans: declared.vlans ?? membership.vlans,
+        source: declared.source)
+    }
+    memberships += lowered
+    guard !lowering.nexthops.isEmpty else { return }
+    var tables = EntryTables()
+    tables.nexthops = lowering.nexthops
+    var declared = EntryTables()
+    declared.nexthops = nexthops
+    nexthops = tables.overridden(by: declared).nexthops
   }
 
   // MARK: Links

@@ -4,6 +4,8 @@ import OverlayModel
 public struct DocumentWriter {
   private let state: HostState
   private let showsAll: Bool
+  /// Whether the state is a wanted one: all of it is said, and nothing of what a kernel would add.
+  private let isDesired: Bool
   private let portsByBridge: [InterfaceName: [LinkState]]
   private var text = "weft: 1\n"
 
@@ -12,13 +14,21 @@ public struct DocumentWriter {
   ///   - showsAll: also what is not weft's.
   /// - Returns: YAML that describes the state: applied to the same host, it changes nothing.
   public static func write(_ state: HostState, showsAll: Bool = false) -> String {
-    var writer = DocumentWriter(state: state, showsAll: showsAll)
+    var writer = DocumentWriter(state: state, showsAll: showsAll, isDesired: false)
     writer.write()
     return writer.text
   }
 
-  private init(state: HostState, showsAll: Bool) {
+  /// Writes a state that documents describe as one document that describes it: `weft compile`.
+  public static func write(desired state: HostState) -> String {
+    var writer = DocumentWriter(state: state, showsAll: false, isDesired: true)
+    writer.write()
+    return writer.text
+  }
+
+  private init(state: HostState, showsAll: Bool, isDesired: Bool) {
     self.state = state
+    self.isDesired = isDesired
     portsByBridge = state.portsByBridge
     self.showsAll = showsAll
   }
@@ -55,6 +65,7 @@ public struct DocumentWriter {
 
   /// Whether a document can say all of it.
   private func isDescribed(_ link: LinkState) -> Bool {
+    if isDesired { return link.owner == .weft }
     guard isShown(link), let kind = link.kind, kind.isMade, let specific = link.specific else { return false }
     // A tunnel that the kernel made itself, gretap0 say, is no link that a document can ask for.
     return kind == .vxlan || specific.isTrue(.external)
@@ -63,7 +74,10 @@ public struct DocumentWriter {
 
   /// Whether something of a link of others is weft's.
   private func hasMarkedEntries(_ link: LinkState) -> Bool {
-    isInOwnVRF(link) || link.addresses?.contains { $0.origin == .weft } == true
+    if isDesired {
+      return !link.base.given.isEmpty || link.addresses != nil || link.neighbours != nil
+    }
+    return isInOwnVRF(link) || link.addresses?.contains { $0.origin == .weft } == true
       || link.neighbours?.contains { $0.origin == .weft } == true
   }
 
@@ -97,6 +111,9 @@ public struct DocumentWriter {
   private mutating func writeMade(_ link: LinkState) {
     if let specific = link.specific { writeAttributes(specific, 2) }
     switch link.kind {
+    case _ where isDesired:
+      writeGiven(link.base)
+      if link.kind == .bridge { writeBridgeTables(link) }
     case .bridge: writeBridge(link)
     case .vlan, .macvlan: writeBase(link, shownMTU: link.lower.flatMap { state.links[$0]?.base.number(.mtu) })
     case .vrf: writeBase(link, shownMTU: nil)
@@ -126,7 +143,8 @@ public struct DocumentWriter {
   }
 
   private mutating func writeFDB(_ link: LinkState) {
-    let entries = (link.fdb ?? []).filter { $0.origin == .unmarked }
+    if isDesired, link.fdb?.isEmpty == true, link.vnis == nil { line(2, "fdb: {}") }
+    let entries = (link.fdb ?? []).filter { $0.origin == ownOrigin }
     let multicast = (link.mdb ?? []).filter { $0.origin == .weft }
     guard link.specific?.isTrue(.external) == true else {
       writeFDB(entries, 2)
@@ -148,13 +166,15 @@ public struct DocumentWriter {
       }
       for entry in entry.elements {
         let (own, ownMulticast) = (byVNI[entry.id] ?? [], multicastByVNI[entry.id] ?? [])
-        guard !own.isEmpty || !ownMulticast.isEmpty else {
+        let isEmptied = isDesired && own.isEmpty && !link.undescribedVNIs.contains(entry.id)
+        guard !own.isEmpty || !ownMulticast.isEmpty || isEmptied else {
           plain.append(entry)
           continue
         }
         flush(&self)
         line(3, "\(entry.id):")
         if !entry.group.isUnspecified { line(4, "group: \(quotedAddress(entry.group.description))") }
+        if isEmptied { line(4, "fdb: {}") }
         writeFDB(own, 4)
         writeMDB(ownMulticast, 4)
       }
@@ -202,13 +222,19 @@ public struct DocumentWriter {
     // Without one of its own a bridge has the smallest MTU and the address of one of its ports.
     let portMTU = ports.compactMap { $0.base.number(.mtu) }.min() ?? 1500
     writeBase(link, shownMTU: portMTU, hidesMAC: ports.contains { $0.base[.mac] == link.base[.mac] })
+    writeBridgeTables(link)
+  }
+
+  private mutating func writeBridgeTables(_ link: LinkState) {
+    let ports = portsByBridge[link.name] ?? []
     let isFiltering = link.specific?.isTrue(.vlanFiltering) == true
     if isFiltering, let vlans = link.vlans { line(2, "vlans: \(vlanText(vlans))") }
     if !ports.isEmpty {
       line(2, "ports:")
       for port in ports { writePort(port, isFiltering: isFiltering) }
     }
-    let entries = (link.bridgeFDB ?? []).filter { $0.origin == .unmarked }
+    if isDesired, link.bridgeFDB?.isEmpty == true { line(2, "fdb: {}") }
+    let entries = (link.bridgeFDB ?? []).filter { $0.origin == ownOrigin }
     if !entries.isEmpty {
       line(2, "fdb:")
       for entry in entries {
@@ -220,6 +246,7 @@ public struct DocumentWriter {
 
   private mutating func writePort(_ link: LinkState, isFiltering: Bool) {
     var values = shownValues(link.port ?? AttributeSet(.bridgePort))
+    if link.isOptional { values.append(("optional", "true")) }
     if isFiltering, let vlans = link.vlans { values.append(("vlans", vlanText(vlans))) }
     line(3, "\(quoted(link.name.description)): {\(values.map { "\($0): \($1)" }.joined(separator: ", "))}")
   }
@@ -236,6 +263,7 @@ public struct DocumentWriter {
   }
 
   private mutating func writeOther(_ link: LinkState) {
+    if isDesired { writeGiven(link.base) }
     if !showsAll, isInOwnVRF(link), case .link(let vrf) = link.base[.vrf] {
       line(2, "vrf: \(quoted(vrf.description))")
     }
@@ -261,6 +289,20 @@ public struct DocumentWriter {
       line(2, "description: \(quoted(description))")
     }
   }
+
+  /// What a document says itself.
+  private mutating func writeGiven(_ set: AttributeSet) {
+    for (_, attribute, value) in set.given where value != .unset {
+      if case .text(let text) = value {
+        line(2, "\(attribute.key): \(quoted(text))")
+      } else {
+        line(2, "\(attribute.key): \(attribute.text(of: value))")
+      }
+    }
+  }
+
+  /// What the kernel keeps of an entry of weft's without a mark, and a document has as weft's.
+  private var ownOrigin: EntryOrigin { isDesired ? .weft : .unmarked }
 
   /// The settings of IP that differ from what a new link gets.
   private mutating func writeSettings(_ link: LinkState) {
@@ -295,6 +337,8 @@ public struct DocumentWriter {
   private mutating func writeTables(_ link: LinkState) {
     let addresses = (link.addresses ?? []).filter { $0.origin.belongsToWeft(tableIsDescribed: true) }
       .sorted { $0.order < $1.order }
+    if isDesired, link.addresses?.isEmpty == true { line(2, "addresses: []") }
+    if isDesired, link.neighbours?.isEmpty == true { line(2, "neighbours: {}") }
     if !addresses.isEmpty {
       let list = addresses.map { quotedAddress($0.prefix.description) }.joined(separator: ", ")
       line(2, "addresses: [\(list)]")

@@ -33,6 +33,26 @@ public enum SourceLoader {
     return files
   }
 
+  /// Reads a table that a document refers to, by a path that counts from the document's folder.
+  static func table(
+    _ path: String, of document: SourceFile?, at position: SourcePosition
+  ) throws(Diagnostic) -> SourceFile {
+    do throws(Failure) {
+      let name = tablePath(path, of: document)
+      return SourceFile(name: name, bytes: try file(name).bytes, isDocument: false)
+    } catch {
+      throw Diagnostic(position: position, message: "endpoints-from: \(error.path): \(error.reason)")
+    }
+  }
+
+  /// The path of a table as seen from here.
+  static func tablePath(_ path: String, of document: SourceFile?) -> String {
+    guard !path.hasPrefix("/"), let name = document?.name, let slash = name.lastIndex(of: "/") else {
+      return path
+    }
+    return name[...slash] + path
+  }
+
   private struct Failure: Error {
     let path: String
     let reason: String

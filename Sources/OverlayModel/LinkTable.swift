@@ -62,6 +62,9 @@ extension AttributeTable {
         InterfaceSetting(.ipv4(Int(IPV4_DEVCONF_ARP_ACCEPT)), "arp_accept"),
         "Make neighbour entries of gratuitous ARP: not (0), of all (1), of addresses in the link's networks (2, Linux 6.0)."
       ),
+      .setting(
+        "proxy-arp", .flag(.u32), InterfaceSetting(.ipv4(Int(IPV4_DEVCONF_PROXY_ARP)), "proxy_arp"),
+        "Answer ARP for addresses that are reached by another link."),
       .disableIPv6,
       .setting(
         "addr-gen-mode",

@@ -12,6 +12,9 @@ public struct MACAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
   /// The group bit of IEEE 802: set in multicast and broadcast addresses.
   public var isMulticast: Bool { bits & 0x0100_0000_0000 != 0 }
 
+  /// The address with the group bit cleared: one that an interface can have.
+  public var withoutGroupBit: MACAddress { MACAddress(bits: bits & ~0x0100_0000_0000) }
+
   /// Zero and multicast addresses hold a list of destinations in a VXLAN FDB; all others one.
   public var holdsDestinationList: Bool { bits == 0 || isMulticast }
 

@@ -45,20 +45,28 @@ public struct Encapsulation: Sendable {
 
   /// Nil for what is no tunnel for Ethernet.
   public init?(_ link: LinkState) {
-    guard let specific = link.specific else { return nil }
-    let outer: UInt32 = (link.underlayFamily == .v4 ? 20 : 40) + 14
-    switch link.kind {
+    guard let specific = link.specific, let kind = link.kind, !specific.isTrue(.genericProtocol) else {
+      return nil
+    }
+    self.init(
+      kind, over: link.underlayFamily, hasKey: specific.number(.greKey) != nil,
+      hasLimit: (specific.number(.encapsulationLimit) ?? 256) != 256)
+  }
+
+  /// - Parameters:
+  ///   - hasKey: whether GRE carries a key.
+  ///   - hasLimit: whether GRE over IPv6 carries a limit of encapsulations.
+  /// - Returns: nil for what is no tunnel for Ethernet.
+  public init?(_ kind: LinkKind, over family: IPAddress.Family, hasKey: Bool = false, hasLimit: Bool = false)
+  {
+    let outer: UInt32 = (family == .v4 ? 20 : 40) + 14
+    switch kind {
     // 8 bytes of UDP, 8 of VXLAN (RFC 7348).
-    case .vxlan:
-      guard !specific.isTrue(.genericProtocol) else { return nil }
-      (name, overhead) = ("VXLAN", outer + 16)
+    case .vxlan: (name, overhead) = ("VXLAN", outer + 16)
     // 8 bytes of UDP, 8 of Geneve without options (RFC 8926).
     case .geneve: (name, overhead) = ("Geneve", outer + 16)
     // 4 bytes of GRE, 4 for a key (RFC 2890), 8 for IPv6's limit (RFC 2473).
-    case .gretap, .ip6gretap:
-      let key: UInt32 = specific.number(.greKey) == nil ? 0 : 4
-      let limit: UInt32 = (specific.number(.encapsulationLimit) ?? 256) == 256 ? 0 : 8
-      (name, overhead) = ("GRE", outer + 4 + key + limit)
+    case .gretap, .ip6gretap: (name, overhead) = ("GRE", outer + 4 + (hasKey ? 4 : 0) + (hasLimit ? 8 : 0))
     default: return nil
     }
   }

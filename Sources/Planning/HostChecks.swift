@@ -250,3 +250,16 @@ extension Planner {
       position.isKnown ? position : link.source)
   }
 }
+
+extension HostState {
+  /// Without the entries of bridges at ports that may be missing, and are: they come when the port does.
+  func withoutWaiting(_ observed: HostState) -> HostState {
+    let waiting = Set(links.values.filter { $0.isOptional && observed.links[$0.name] == nil }.map(\.name))
+    guard !waiting.isEmpty else { return self }
+    var result = self
+    for (name, link) in links where link.bridgeFDB?.contains(where: { waiting.contains($0.port) }) == true {
+      result.links[name]?.bridgeFDB?.removeAll { waiting.contains($0.port) }
+    }
+    return result
+  }
+}

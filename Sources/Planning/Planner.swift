@@ -60,7 +60,7 @@ public struct Planner {
   }
 
   private init(desired: HostState, observed: HostState, options: PlanningOptions) {
-    self.desired = desired
+    self.desired = options.isRestoring ? desired : desired.withoutWaiting(observed)
     self.observed = observed
     self.options = options
     desiredPorts = desired.portsByBridge

@@ -14,10 +14,13 @@ public struct StoredPlan: Sendable, Equatable, Codable {
   public struct Document: Sendable, Equatable, Codable {
     public let name: String
     public let text: String
+    /// Whether it is a table of endpoints, which a document refers to; not written where it is none.
+    public let isTable: Bool?
 
-    public init(name: String, text: String) {
+    public init(name: String, text: String, isTable: Bool = false) {
       self.name = name
       self.text = text
+      self.isTable = isTable ? true : nil
     }
   }
 
@@ -36,18 +39,22 @@ public struct StoredPlan: Sendable, Equatable, Codable {
   /// The files and directories that were named, as absolute paths; `-` for standard input.
   public let arguments: [String]
   public let documents: [Document]
+  /// Whose part of a fabric it is; nil where there is no fabric.
+  public let host: String?
   public let adopt: Bool
   public let prune: Bool
   /// As `--format json` writes it.
   public let plan: JSONValue
 
   public init(
-    date: String, arguments: [String], documents: [Document], options: PlanningOptions, plan: Plan
+    date: String, arguments: [String], documents: [Document], host: String? = nil, options: PlanningOptions,
+    plan: Plan
   ) throws {
     version = Self.currentVersion
     self.date = date
     self.arguments = arguments
     self.documents = documents
+    self.host = host
     adopt = options.adopts
     prune = options.prunes
     self.plan = try Self.value(of: plan)

@@ -17,6 +17,8 @@ struct HostRun {
   let goal: Goal
   /// For the quotations in messages, and for the history.
   var files: [SourceFile] = []
+  /// Whose part of a fabric it is; nil where there is no fabric.
+  var host: String?
 
   // MARK: Looking
 

@@ -5,6 +5,12 @@ import Netlink
 import OverlayModel
 import Planning
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// The documents of a run.
 struct DocumentArguments: ParsableArguments {
   @Argument(
@@ -18,16 +24,43 @@ struct DocumentArguments: ParsableArguments {
     if files.isEmpty { throw ValidationError("Missing expected argument '<file> ...'") }
   }
 
-  /// Reads, checks and merges them; says all that is wrong.
-  func compile() throws -> CompiledDocuments {
+  /// Reads them, with the tables that they refer to.
+  func parse() throws -> ParsedDocuments {
+    try Self.reporting { () throws(DocumentFaults) in ParsedDocuments(try SourceLoader.load(files)) }
+  }
+
+  /// Says all that is wrong.
+  static func reporting<Result>(_ body: () throws(DocumentFaults) -> Result) throws -> Result {
     do throws(DocumentFaults) {
-      return try DocumentCompiler.compile(try SourceLoader.load(files))
+      return try body()
     } catch {
       Console.report(error.diagnostics, error.files)
       let count = error.diagnostics.count
       Console.error("\(count) \(count == 1 ? "fault" : "faults") found; nothing was changed")
       throw ExitStatus.invalidDocument
     }
+  }
+}
+
+/// Which host of a fabric is meant.
+struct HostOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Which VTEP of a fabric document this host is (default: the host name).", valueName: "name"))
+  var host: String?
+
+  /// The host's part of the documents.
+  func compile(_ parsed: ParsedDocuments) throws -> CompiledDocuments {
+    try DocumentArguments.reporting { () throws(DocumentFaults) in try parsed.compile(host: name(parsed)) }
+  }
+
+  /// Nil where the documents describe no fabric.
+  func name(_ parsed: ParsedDocuments) -> String? { parsed.hasFabric ? host ?? Self.hostName : nil }
+
+  static var hostName: String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
 
@@ -72,15 +105,18 @@ struct OutputOptions: ParsableArguments {
 /// What `diff` and `apply` share: which documents, for which namespace, and how.
 struct HostArguments: ParsableArguments {
   @OptionGroup var documents: DocumentArguments
+  @OptionGroup var host: HostOption
   @OptionGroup var namespace: NamespaceOption
   @OptionGroup var output: OutputOptions
   @OptionGroup var ownership: OwnershipOptions
 
   /// Reads the documents; the kernel is not looked at yet.
   func prepare() throws -> HostRun {
-    let compiled = try documents.compile()
+    let parsed = try documents.parse()
+    let compiled = try host.compile(parsed)
     return HostRun(
-      namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files)
+      namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files,
+      host: host.name(parsed))
   }
 }
 

@@ -19,8 +19,10 @@ struct PlanFile {
   static func write(_ plan: Plan, of run: HostRun, _ arguments: HostArguments, to path: String) throws {
     let stored = try StoredPlan(
       date: Privilege.now(), arguments: arguments.documents.files.map(absolute),
-      documents: run.files.map { .init(name: $0.name, text: String(decoding: $0.bytes, as: UTF8.self)) },
-      options: arguments.ownership.planning, plan: plan)
+      documents: run.files.map {
+        .init(name: $0.name, text: String(decoding: $0.bytes, as: UTF8.self), isTable: !$0.isDocument)
+      },
+      host: run.host, options: arguments.ownership.planning, plan: plan)
     let bytes = try stored.encoded()
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw fail(path, "cannot be written") }
@@ -63,9 +65,11 @@ struct PlanFile {
 
   /// The documents of the plan, as they were when it was made.
   func run(_ namespace: NamespaceOption) throws -> HostRun {
-    let files = stored.documents.map { SourceFile(name: $0.name, bytes: Array($0.text.utf8)) }
+    let files = stored.documents.map {
+      SourceFile(name: $0.name, bytes: Array($0.text.utf8), isDocument: $0.isTable != true)
+    }
     do throws(DocumentFaults) {
-      let compiled = try DocumentCompiler.compile(files)
+      let compiled = try DocumentCompiler.compile(files, host: stored.host)
       return HostRun(
         namespace: namespace, goal: .documents(compiled.state, stored.options), files: compiled.files)
     } catch {
@@ -82,7 +86,7 @@ struct PlanFile {
     guard paths.count == stored.arguments.count, !paths.isEmpty else { return }
     let compiled: CompiledDocuments
     do throws(DocumentFaults) {
-      compiled = try DocumentCompiler.compile(try SourceLoader.load(paths))
+      compiled = try DocumentCompiler.compile(try SourceLoader.load(paths), host: stored.host)
     } catch {
       Console.report(error.diagnostics, error.files)
       Console.error(

@@ -4,10 +4,13 @@ public struct SourceFile: Sendable {
   public let name: String
   /// Everything in the file, also a byte order mark.
   public let bytes: [UInt8]
+  /// False for a table of endpoints, which a document refers to.
+  public let isDocument: Bool
 
-  public init(name: String, bytes: [UInt8]) {
+  public init(name: String, bytes: [UInt8], isDocument: Bool = true) {
     self.name = name
     self.bytes = bytes
+    self.isDocument = isDocument
   }
 
   /// The text of a line, counted from 1, or nil beyond the end of the file.

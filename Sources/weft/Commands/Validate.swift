@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 import OverlayModel
 
 struct Validate: ParsableCommand {
@@ -7,11 +8,23 @@ struct Validate: ParsableCommand {
     discussion: "Needs no privilege. Reports every fault with its place; exits 65 if there is one.")
 
   @OptionGroup var documents: DocumentArguments
+  @OptionGroup var host: HostOption
 
   func validate() throws { try documents.requireFiles() }
 
   func run() throws {
-    let compiled = try documents.compile()
+    let parsed = try documents.parse()
+    // A fabric can be checked on a machine that is none of its hosts.
+    let name = host.host ?? parsed.hosts.first { $0 == HostOption.hostName }
+    let compiled = try DocumentArguments.reporting { () throws(DocumentFaults) in
+      try parsed.compile(host: name)
+    }
+    if parsed.hasFabric, name == nil {
+      Console.print(
+        "Valid: \(counted(parsed.hosts.count, "VTEP")), \(counted(parsed.networkMTUs.count, "network")). With --host the part of one host is checked as well.\n"
+      )
+      return
+    }
     let links = compiled.state.links.values
     let vxlans = links.count { $0.kind == .vxlan }
     let bridges = links.count { $0.kind == .bridge }

@@ -1,0 +1,486 @@
+import OverlayModel
+
+/// A fabric whose names are looked up and whose networks are found to be possible.
+struct ResolvedFabric {
+  /// A network with what follows from the rest of the document.
+  struct Network {
+    var intent: FabricNetwork
+    /// The places of its VTEPs, in order.
+    var members: [Int] = []
+    var family = IPAddress.Family.v4
+    /// What an endpoint's packets may have.
+    var mtu: UInt32 = 0
+    /// Where that comes from.
+    var arithmetic = ""
+    /// The place of the member with the smallest underlay.
+    var narrowest = 0
+    /// The members that have the gateway; empty where there is none.
+    var gateways: [Int] = []
+    var bridge = InterfaceName.none
+    var device = InterfaceName.none
+    var gatewayMAC = MACAddress.zero
+
+    var name: String { intent.name }
+    var source: SourcePosition { intent.source }
+    var isStatic: Bool { intent.controlPlane == .static }
+    var floodsUnknown: Bool { intent.floodsUnknown ?? (intent.controlPlane != .static) }
+    /// Answering for others needs to know them: by the document, or by BGP.
+    var suppressesARP: Bool {
+      intent.suppressesARP
+        ?? (intent.controlPlane == .evpn
+          || intent.controlPlane == .static && intent.endpoints.contains { !$0.addresses.isEmpty })
+    }
+    var linkKind: LinkKind {
+      switch intent.encapsulation {
+      case .vxlan: .vxlan
+      case .geneve: .geneve
+      case .gre, .nvgre: family == .v4 ? .gretap : .ip6gretap
+      }
+    }
+    var isCentral: Bool { intent.gateway?.vteps != nil }
+  }
+
+  var fabric: Fabric
+  var networks: [Network] = []
+  /// By VTEP: what IPv6 and IPv4 routes have as next hop where the underlay is of the other family.
+  var routerNames: [IPAddress.Family: [IPAddress]] = [:]
+
+  func vrf(_ name: InterfaceName) -> FabricVRF? { fabric.vrfs.first { $0.name == name } }
+}
+
+/// Looks up the names in a fabric, and says all that is wrong with it.
+struct FabricResolver {
+  private(set) var diagnostics: [Diagnostic] = []
+  private(set) var resolved: ResolvedFabric
+  private let declaration: FabricDeclaration
+  private let places: [String: Int]
+
+  /// - Parameter declaration: with all its tables of endpoints.
+  init(_ declaration: FabricDeclaration) {
+    self.declaration = declaration
+    let fabric = declaration.fabric ?? Fabric()
+    resolved = ResolvedFabric(fabric: fabric)
+    places = Dictionary(
+      fabric.vteps.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    resolve()
+  }
+
+  private mutating func fault(
+    _ position: SourcePosition, _ message: String, _ related: SourcePosition? = nil, _ there: String = ""
+  ) {
+    diagnostics.append(
+      Diagnostic(
+        position: position, message: message,
+        related: related.map { [.init(position: $0, message: there)] } ?? []))
+  }
+
+  private var fabric: Fabric { resolved.fabric }
+
+  private mutating func resolve() {
+    guard declaration.fabric != nil else {
+      if let network = declaration.networks.first {
+        fault(
+          network.source,
+          "network \(network.name): there is no `fabric` that says which VTEPs there are: add it, or use `vxlans` and `bridges` for one host"
+        )
+      }
+      return
+    }
+    checkVTEPs()
+    resolveExternals()
+    for network in declaration.networks.sorted(by: { $0.name < $1.name }) { resolve(network) }
+    resolved.fabric.networks = resolved.networks.map(\.intent)
+    checkVNIs()
+    checkSharedDevice()
+    nameRouters()
+  }
+
+  /// The place of a VTEP, or a fault.
+  private mutating func place(_ name: String, _ position: SourcePosition, _ what: String) -> Int? {
+    if let place = places[name] { return place }
+    let meant = nearest(to: name, among: fabric.vteps.map(\.name)).map { ": did you mean \($0)?" }
+    fault(
+      position,
+      "\(what): the fabric has no VTEP \(name.prefix(60))\(meant ?? ": name it under `vteps` of `fabric`")")
+    return nil
+  }
+
+  private mutating func checkVTEPs() {
+    var owners: [IPAddress: FabricVTEP] = [:]
+    for vtep in fabric.vteps {
+      for address in [vtep.v4, vtep.v6].compactMap(\.self) {
+        guard let other = owners.updateValue(vtep, forKey: address) else { continue }
+        fault(
+          vtep.source, "vtep \(vtep.name) has the address \(address) of \(other.name): each has its own",
+          other.source, "\(other.name) is here")
+      }
+    }
+    for vrf in fabric.vrfs where vrf.table == nil && vrf.vni == nil {
+      fault(
+        vrf.source,
+        "vrf \(vrf.name): give it a `vni`, by which VTEPs route to each other, or a `table`, its routing table's number"
+      )
+    }
+  }
+
+  private mutating func resolveExternals() {
+    for (number, vrf) in fabric.vrfs.enumerated() {
+      var externals: [FabricVRF.External] = []
+      for (external, name) in zip(vrf.external, declaration.externalVTEPs[number]) {
+        guard let place = place(name, external.source, "vrf \(vrf.name)") else { continue }
+        externals.append(
+          FabricVRF.External(
+            destination: external.destination, vtep: place, via: external.via, device: external.device,
+            source: external.source))
+      }
+      resolved.fabric.vrfs[number].external = externals
+    }
+  }
+
+  // MARK: One network
+
+  private mutating func resolve(_ intent: FabricNetwork) {
+    var network = ResolvedFabric.Network(intent: intent)
+    let what = "network \(intent.name)"
+    let isRouted = intent.kind == .routed
+    if intent.vni == nil, !isRouted {
+      fault(intent.source, "\(what): `vni` is missing, the network's number from 1 to 16777215")
+    }
+    network.members = members(intent, what)
+    guard !network.members.isEmpty else { return }
+    guard resolveFamily(&network, what) else { return }
+    network.bridge = intent.bridgeName ?? FabricNames.link("br", intent.name, number: intent.vni)
+    network.device = intent.deviceName ?? FabricNames.link("vx", intent.name, number: intent.vni)
+    network.gatewayMAC = intent.gateway?.mac ?? FabricNames.gatewayMAC(intent.name)
+    resolveGateway(&network, what)
+    checkModes(network, what)
+    resolveEndpoints(&network, what)
+    resolvePorts(network, what)
+    resolveMTU(&network, what)
+    resolved.networks.append(network)
+  }
+
+  private mutating func members(_ intent: FabricNetwork, _ what: String) -> [Int] {
+    let result: [Int]
+    switch intent.members {
+    case .all: result = Array(fabric.vteps.indices)
+    case .named(let names):
+      result = names.compactMap { place($0.name, $0.source, what) }.sorted()
+      // Of names that are not known that has been said.
+      if result.isEmpty, !names.isEmpty { return [] }
+    case .labelled(let labels):
+      result = fabric.vteps.indices.filter { index in
+        labels.allSatisfy { fabric.vteps[index].labels[$0] == $1 }
+      }
+    }
+    if result.isEmpty {
+      let reason =
+        if case .labelled(let labels) = intent.members {
+          "no VTEP has the labels "
+            + labels.sorted { $0.key < $1.key }.map { "\($0): \($1)" }.joined(separator: ", ")
+        } else {
+          "it has no VTEPs"
+        }
+      fault(intent.position("vteps"), "\(what): \(reason)")
+    }
+    return result
+  }
+
+  /// The family that every member has, IPv4 where all have both.
+  private mutating func resolveFamily(_ network: inout ResolvedFabric.Network, _ what: String) -> Bool {
+    let vteps = network.members.map { fabric.vteps[$0] }
+    let families: [IPAddress.Family] = network.intent.family.map { [$0] } ?? [.v4, .v6]
+    for family in families where vteps.allSatisfy({ $0.address(family) != nil }) {
+      network.family = family
+      return true
+    }
+    if let family = network.intent.family, let vtep = vteps.first(where: { $0.address(family) == nil }) {
+      fault(
+        network.intent.position("underlay"),
+        "\(what): VTEP \(vtep.name) has no \(family.name) address", vtep.source, "\(vtep.name) is here")
+    } else if let v4 = vteps.first(where: { $0.v6 == nil }), let v6 = vteps.first(where: { $0.v4 == nil }) {
+      fault(
+        network.intent.position("vteps"),
+        "\(what): VTEP \(v4.name) has IPv4 only, \(v6.name) IPv6 only: a network has one underlay", v6.source,
+        "\(v6.name) is here")
+    }
+    return false
+  }
+
+  private mutating func resolveGateway(_ network: inout ResolvedFabric.Network, _ what: String) {
+    guard let gateway = network.intent.gateway else { return }
+    if let vteps = gateway.vteps {
+      for (name, source) in vteps {
+        guard let place = place(name, source, "\(what): gateway") else { continue }
+        if network.members.contains(place) {
+          network.gateways.append(place)
+        } else {
+          fault(source, "\(what): the gateway's VTEP \(name) is no member of the network")
+        }
+      }
+      network.gateways.sort()
+    } else {
+      network.gateways = network.members
+    }
+    if gateway.addresses.isEmpty, network.intent.kind == .bridged {
+      fault(gateway.source, "\(what): the gateway has no `addresses`")
+    }
+    if let vrf = gateway.vrf, resolved.vrf(vrf) == nil {
+      fault(
+        gateway.source,
+        "\(what): the fabric has no VRF \(vrf): describe it under `vrfs` of `fabric`, with its `vni` or `table`"
+      )
+    }
+  }
+
+  /// What does not go together.
+  private mutating func checkModes(_ network: ResolvedFabric.Network, _ what: String) {
+    let intent = network.intent
+    let isVXLAN = intent.encapsulation == .vxlan
+    func at(_ key: String) -> SourcePosition { intent.position(key) }
+    if case .multicast(let group) = intent.flood {
+      if !isVXLAN {
+        fault(at("flood"), "\(what): only VXLAN floods by multicast: use `head-end`")
+      }
+      if group.family != network.family {
+        fault(
+          at("flood"),
+          "\(what): \(group) is an \(group.family.name) group, but the network's underlay is \(network.family.name)"
+        )
+      }
+      if let vtep = network.members.first(where: { fabric.vteps[$0].device ?? fabric.device == nil }) {
+        fault(
+          at("flood"),
+          "\(what): multicast needs the underlay device: give VTEP \(fabric.vteps[vtep].name), or the fabric, a `device`"
+        )
+      }
+    }
+    switch intent.controlPlane {
+    case .static: break
+    case .learn:
+      if intent.flood == .none {
+        fault(at("flood"), "\(what): learning needs flooding: without it the first frame finds no way")
+      }
+      if intent.floodsUnknown == false {
+        fault(
+          at("unknown-unicast"),
+          "\(what): learning needs flooding of unknown addresses: use `control-plane: static`, or leave it out"
+        )
+      }
+    case .evpn:
+      if !isVXLAN { fault(at("encapsulation"), "\(what): EVPN here is over VXLAN") }
+      if intent.flood != .headEnd {
+        fault(at("flood"), "\(what): with EVPN the daemon fills the flood list: leave `flood` out")
+      }
+      if let endpoint = intent.endpoints.first {
+        fault(
+          endpoint.source,
+          "\(what): with EVPN endpoints come from BGP: leave them out, or use `control-plane: static`")
+      }
+    }
+    if intent.encapsulation == .nvgre, let vni = intent.vni, !(4096...16_777_214).contains(vni) {
+      fault(
+        at("vni"),
+        "\(what): NVGRE has virtual subnets from 4096 to 16777214 (RFC 7637), \(vni) is none of them")
+    }
+    if intent.model == .singleDevice {
+      if !isVXLAN { fault(at("model"), "\(what): `single-device` is for VXLAN") }
+      if intent.vlan == nil {
+        fault(
+          at("model"),
+          "\(what): `vlan` is missing: on a bridge that networks share each is a VLAN, from 1 to 4094")
+      }
+      if intent.kind == .routed { fault(at("model"), "\(what): a routed network has no device to share") }
+    } else if intent.vlan != nil {
+      fault(at("vlan"), "\(what): `vlan` is for `model: single-device`: leave out the one or add the other")
+    }
+    if intent.kind == .routed { checkRouted(network, what) }
+  }
+
+  private mutating func checkRouted(_ network: ResolvedFabric.Network, _ what: String) {
+    let intent = network.intent
+    guard let gateway = intent.gateway, let name = gateway.vrf else {
+      fault(
+        intent.position("type"), "\(what): a routed network needs a `gateway` with the `vrf` that routes it")
+      return
+    }
+    if let vrf = resolved.vrf(name), vrf.vni == nil {
+      fault(
+        gateway.source, "\(what): VRF \(name) needs a `vni`, by which VTEPs route to each other", vrf.source,
+        "\(name) is here")
+    }
+    for key in ["flood", "unknown-unicast", "arp-suppression", "encapsulation", "vni"]
+    where intent.positions[key] != nil {
+      fault(
+        intent.position(key),
+        "\(what): `\(key)` means nothing in a routed network, which has no broadcast domain: leave it out")
+    }
+    if intent.controlPlane == .learn {
+      fault(intent.position("control-plane"), "\(what): routes cannot be learned from frames: use `static`")
+    }
+    if gateway.vteps != nil {
+      fault(gateway.source, "\(what): the gateway of a routed network is on every member: leave out `vteps`")
+    }
+    for endpoint in intent.endpoints where endpoint.addresses.isEmpty {
+      fault(endpoint.source, "\(what): endpoint \(endpoint.mac): a route needs its `ip`")
+    }
+  }
+
+  private mutating func resolveEndpoints(_ network: inout ResolvedFabric.Network, _ what: String) {
+    // The numbers of names become places among the fabric's VTEPs.
+    var known: [Int?] = Array(repeating: nil, count: declaration.vtepNames.count)
+    var isKnown = Array(repeating: false, count: declaration.vtepNames.count)
+    let members = Set(network.members)
+    var endpoints = network.intent.endpoints
+    for index in endpoints.indices {
+      let endpoint = endpoints[index]
+      let number = Int(endpoint.vtep)
+      let name = declaration.vtepNames[number]
+      if !isKnown[number] {
+        isKnown[number] = true
+        known[number] = place(name, endpoint.source, "\(what): endpoint \(endpoint.mac)")
+      }
+      endpoints[index].vtep = Int32(known[number] ?? -1)
+      if let place = known[number], !members.contains(place) {
+        fault(
+          endpoint.source, "\(what): endpoint \(endpoint.mac): its VTEP \(name) is no member of the network",
+          network.intent.positions["vteps"], "its members are here")
+      }
+    }
+    endpoints.sort { ($0.mac, $0.source) < ($1.mac, $1.source) }
+    for (first, second) in zip(endpoints, endpoints.dropFirst()) where first.mac == second.mac {
+      fault(
+        second.source, "\(what): endpoint \(second.mac) is given twice: an address is at one place",
+        first.source, "first given here")
+    }
+    checkAddresses(endpoints, network, what)
+    network.intent.endpoints = endpoints
+  }
+
+  private mutating func checkAddresses(
+    _ endpoints: [FabricEndpoint], _ network: ResolvedFabric.Network, _ what: String
+  ) {
+    var owners: [IPAddress: Int] = [:]
+    owners.reserveCapacity(endpoints.count)
+    let gateways = Set((network.intent.gateway?.addresses ?? []).map(\.address))
+    for (index, endpoint) in endpoints.enumerated() {
+      for address in endpoint.addresses {
+        if gateways.contains(address) {
+          fault(endpoint.source, "\(what): endpoint \(endpoint.mac) has the gateway's address \(address)")
+        }
+        guard let other = owners.updateValue(index, forKey: address) else { continue }
+        fault(
+          endpoint.source,
+          "\(what): endpoint \(endpoint.mac) has the address \(address) of \(endpoints[other].mac)",
+          endpoints[other].source, "\(endpoints[other].mac) is here")
+      }
+      if !network.gateways.isEmpty, endpoint.mac == network.gatewayMAC {
+        fault(endpoint.source, "\(what): endpoint \(endpoint.mac) has the gateway's MAC address")
+      }
+    }
+  }
+
+  private mutating func resolvePorts(_ network: ResolvedFabric.Network, _ what: String) {
+    for (name, source, _) in network.intent.ports {
+      guard let place = place(name, source, "\(what): ports"), !network.members.contains(place) else {
+        continue
+      }
+      fault(source, "\(what): ports: VTEP \(name) is no member of the network")
+    }
+  }
+
+  // MARK: MTU
+
+  /// The smallest underlay of the members, less what the tunnel adds.
+  private mutating func resolveMTU(_ network: inout ResolvedFabric.Network, _ what: String) {
+    let kind: LinkKind = network.intent.kind == .routed ? .vxlan : network.linkKind
+    guard let encapsulation = Encapsulation(kind, over: network.family, hasKey: true),
+      let narrowest = network.members.min(by: { underlayMTU($0) < underlayMTU($1) })
+    else { return }
+    let tag: UInt32 = network.intent.isTagged ? 4 : 0
+    let underlay = underlayMTU(narrowest)
+    let room = Int(underlay) - Int(encapsulation.overhead) - Int(tag)
+    network.narrowest = narrowest
+    network.mtu = UInt32(max(room, 0))
+    network.arithmetic =
+      "\(fabric.vteps[narrowest].name)'s underlay has \(underlay), less \(encapsulation.overhead) for \(encapsulation.name) over \(network.family.name)"
+      + (tag == 0 ? "" : " and 4 for a VLAN tag") + ", is \(room)"
+    if let mtu = network.intent.mtu {
+      if Int(mtu) > room {
+        fault(
+          network.intent.position("mtu"),
+          "\(what): mtu \(mtu) does not fit: \(network.arithmetic): lower it, raise the underlay's, or leave it out"
+        )
+      }
+      network.mtu = mtu
+    } else if room < 576 {
+      fault(network.intent.source, "\(what): its packets do not fit: \(network.arithmetic)")
+    }
+  }
+
+  private func underlayMTU(_ place: Int) -> UInt32 { fabric.vteps[place].underlayMTU ?? fabric.underlayMTU }
+
+  // MARK: What networks share
+
+  private mutating func checkVNIs() {
+    var owners: [String: (what: String, source: SourcePosition)] = [:]
+    func position(_ network: FabricNetwork) -> SourcePosition { network.position("vni") }
+    let networks = resolved.networks.compactMap { network in
+      network.intent.vni.map { (vni: $0, network: network.intent) }
+    }
+    for (vni, network) in networks {
+      let key = "\(network.encapsulation == .nvgre ? "gre" : network.encapsulation.rawValue) \(vni)"
+      let what = "network \(network.name)"
+      guard let other = owners.updateValue((what, position(network)), forKey: key) else { continue }
+      fault(
+        position(network), "\(what) has the VNI \(vni) of \(other.what): give one of them another",
+        other.source, "\(other.what) has it here")
+    }
+    for vrf in fabric.vrfs {
+      guard let vni = vrf.vni,
+        let other = owners.updateValue(("vrf \(vrf.name)", vrf.source), forKey: "vxlan \(vni)")
+      else { continue }
+      fault(
+        vrf.source, "vrf \(vrf.name) has the VNI \(vni) of \(other.what): give one of them another",
+        other.source, "\(other.what) has it here")
+    }
+  }
+
+  /// Networks on one device have one port of the bridge, whose attributes are all of theirs.
+  private mutating func checkSharedDevice() {
+    let shared = resolved.networks.filter { $0.intent.model == .singleDevice }
+    guard let first = shared.first else { return }
+    var vlans: [UInt32: ResolvedFabric.Network] = [:]
+    for network in shared {
+      let intent = network.intent
+      for (key, isSame) in [
+        ("underlay", network.family == first.family),
+        ("control-plane", intent.controlPlane == first.intent.controlPlane),
+        ("unknown-unicast", network.floodsUnknown == first.floodsUnknown),
+        ("arp-suppression", network.suppressesARP == first.suppressesARP),
+      ] where !isSame {
+        fault(
+          intent.position(key),
+          "network \(network.name) differs in `\(key)` from \(first.name), with which it shares the device: make them alike, or one of them `model: per-network`",
+          first.intent.position(key), "\(first.name) is here")
+      }
+      guard let vlan = intent.vlan, let other = vlans.updateValue(network, forKey: vlan) else { continue }
+      fault(
+        intent.position("vlan"), "network \(network.name) has the VLAN \(vlan) of \(other.name)",
+        other.intent.position("vlan"), "\(other.name) has it here")
+    }
+  }
+
+  /// A route needs a next hop of its own family, and the routers are on an underlay that may be of the other: then
+  /// the next hop is a name only, for which a neighbour entry has the router's MAC address.
+  private mutating func nameRouters() {
+    let names = fabric.vteps.map(\.name)
+    let numbers = FabricNames.numbers(names, in: 0x0001_00..<0x00ff_00)
+    resolved.routerNames = [
+      .v4: fabric.vteps.map { $0.v4 ?? IPAddress(v4: 0xa9fe_0000 | (numbers[$0.name] ?? 0)) },
+      .v6: fabric.vteps.map { vtep in
+        vtep.v6 ?? IPAddress(v6High: 0xfe80_0000_0000_0000, low: FabricNames.hash("router \(vtep.name)"))
+      },
+    ]
+  }
+}

@@ -1,0 +1,84 @@
+import OverlayModel
+
+/// The documents of a run, read but not yet those of a host: what a fabric means is another thing on each.
+public struct ParsedDocuments: Sendable {
+  private let reader: DocumentReader
+  private let fabric: ResolvedFabric?
+  /// The documents, and behind them the tables that they refer to.
+  public let files: [SourceFile]
+
+  /// Reads the files, and the tables of endpoints that they refer to: of those that are given, or from disk.
+  public init(_ files: [SourceFile]) {
+    let documents = files.filter(\.isDocument)
+    var reader = DocumentReader()
+    for (index, file) in documents.enumerated() { reader.read(file, index: index) }
+    let tables = reader.readEndpointTables(firstIndex: documents.count) { path, position throws(Diagnostic) in
+      let document = documents.indices.contains(Int(position.file)) ? documents[Int(position.file)] : nil
+      let name = SourceLoader.tablePath(path, of: document)
+      if let given = files.first(where: { !$0.isDocument && $0.name == name }) { return given }
+      return try SourceLoader.table(path, of: document, at: position)
+    }
+    if reader.fabric.isEmpty {
+      fabric = nil
+    } else {
+      let resolver = FabricResolver(reader.fabric)
+      reader.add(resolver.diagnostics)
+      fabric = resolver.resolved
+      // What the endpoints say is in the resolved fabric now.
+      reader.fabric = FabricDeclaration()
+    }
+    self.files = documents + tables
+    self.reader = reader
+  }
+
+  /// The names of the VTEPs, in order; empty where no document describes a fabric.
+  public var hosts: [String] { fabric?.fabric.vteps.map(\.name) ?? [] }
+  public var hasFabric: Bool { fabric != nil }
+
+  /// What one host is to have.
+  ///
+  /// - Parameter host: the name of a VTEP of the fabric; counts for nothing where there is no fabric.
+  /// - Throws: ``DocumentFaults`` with all that is wrong.
+  public func compile(host: String?) throws(DocumentFaults) -> CompiledDocuments {
+    var reader = reader
+    if let fabric, let host {
+      guard let place = fabric.fabric.index(ofVTEP: host) else {
+        throw DocumentFaults(
+          diagnostics: reader.diagnostics + [unknownHost(host, fabric.fabric)], files: files)
+      }
+      reader.add(FabricLowering(fabric, host: place))
+    }
+    return try DocumentCompiler.compile(reader, files)
+  }
+
+  private func unknownHost(_ host: String, _ fabric: Fabric) -> Diagnostic {
+    let names = fabric.vteps.map(\.name)
+    let meant = nearest(to: host, among: names).map { "did you mean \($0)? " } ?? ""
+    let some = names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", …" : "")
+    return Diagnostic(
+      position: fabric.source,
+      message: "the fabric has no VTEP \(host): \(meant)`--host` says which one this host is (\(some))")
+  }
+
+  /// The MTU of each network, by name: with the sum that it comes from.
+  public var networkMTUs: [NetworkMTU] {
+    (fabric?.networks ?? []).map { network in
+      NetworkMTU(
+        network: network.name, encapsulation: network.intent.encapsulation.rawValue, family: network.family,
+        mtu: network.mtu, arithmetic: network.arithmetic)
+    }
+  }
+}
+
+/// How large the packets of a network's endpoints may be.
+public struct NetworkMTU: Sendable {
+  public let network: String
+  /// `vxlan`, `geneve`, `gre` or `nvgre`.
+  public let encapsulation: String
+  /// Of the underlay.
+  public let family: IPAddress.Family
+  /// In bytes, of an IP packet.
+  public let mtu: UInt32
+  /// `host-a's underlay has 1500, less 50 for VXLAN over IPv4, is 1450`
+  public let arithmetic: String
+}
