@@ -146,7 +146,7 @@ struct DocumentReader {
         declarations[name] = Declaration(link: lowered)
         continue
       }
-      guard declared.link.kind == lowered.kind else {
+      guard lowered.kind == nil || declared.link.kind == lowered.kind else {
         diagnostics.append(
           Diagnostic(
             position: declared.link.source,

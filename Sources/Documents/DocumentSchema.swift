@@ -12,7 +12,7 @@ public enum DocumentSchema {
     return String(decoding: data, as: UTF8.self) + "\n"
   }
 
-  private typealias Object = [String: Any]
+  typealias Object = [String: Any]
 
   private static var schema: Object {
     var properties: Object = [
@@ -20,6 +20,9 @@ public enum DocumentSchema {
       "links": map(of: link(nil), "Existing links that weft may set, but never creates or deletes."),
     ]
     properties[Nexthop.tableName] = described(nexthops, "Nexthop objects for FDB entries, by number.")
+    properties["fabric"] = described(
+      fabric, "The tunnel endpoints of all hosts, and the VRFs that span them.")
+    properties["networks"] = described(networks, "The networks of the fabric, by name.")
     for (section, kind) in DocumentReader.sections.kinds {
       properties[section] = map(of: link(kind), "\(kind.noun) links by name.")
     }
@@ -32,33 +35,33 @@ public enum DocumentSchema {
 
   // MARK: Pieces
 
-  private static func described(_ object: Object, _ text: String) -> Object {
+  static func described(_ object: Object, _ text: String) -> Object {
     object.merging(["description": text]) { $1 }
   }
 
-  private static func reference(_ name: String) -> Object { ["$ref": "#/$defs/\(name)"] }
+  static func reference(_ name: String) -> Object { ["$ref": "#/$defs/\(name)"] }
 
-  private static func object(_ properties: Object, required: [String] = []) -> Object {
+  static func object(_ properties: Object, required: [String] = []) -> Object {
     var object: Object = ["type": "object", "properties": properties, "additionalProperties": false]
     if !required.isEmpty { object["required"] = required }
     return object
   }
 
-  private static func orNothing(_ object: Object) -> Object { ["anyOf": [object, ["type": "null"]]] }
+  static func orNothing(_ object: Object) -> Object { ["anyOf": [object, ["type": "null"]]] }
 
   /// From names of links to something.
-  private static func map(of value: Object, _ text: String) -> Object {
+  static func map(of value: Object, _ text: String) -> Object {
     described(
       orNothing([
         "type": "object", "propertyNames": reference("name"), "additionalProperties": orNothing(value),
       ]), text)
   }
 
-  private static func table(_ keys: String, _ value: Object) -> Object {
+  static func table(_ keys: String, _ value: Object) -> Object {
     ["type": "object", "propertyNames": reference(keys), "additionalProperties": value]
   }
 
-  private static func list(_ value: Object) -> Object { ["type": "array", "items": value] }
+  static func list(_ value: Object) -> Object { ["type": "array", "items": value] }
 
   private static var definitions: Object {
     [
@@ -127,7 +130,7 @@ public enum DocumentSchema {
         ], required: ["fdb"]))
   }
 
-  private static func number(_ range: ClosedRange<UInt32>) -> Object {
+  static func number(_ range: ClosedRange<UInt32>) -> Object {
     ["type": "integer", "minimum": Int(range.lowerBound), "maximum": Int(range.upperBound)]
   }
 

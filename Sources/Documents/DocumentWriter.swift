@@ -263,8 +263,9 @@ public struct DocumentWriter {
   }
 
   private mutating func writeOther(_ link: LinkState) {
-    if isDesired { writeGiven(link.base) }
-    if !showsAll, isInOwnVRF(link), case .link(let vrf) = link.base[.vrf] {
+    if isDesired {
+      writeGiven(link.base)
+    } else if !showsAll, isInOwnVRF(link), case .link(let vrf) = link.base[.vrf] {
       line(2, "vrf: \(quoted(vrf.description))")
     }
     if showsAll {
@@ -319,7 +320,7 @@ public struct DocumentWriter {
   /// What differs from the documented default.
   private func shownValues(_ set: AttributeSet) -> [(String, String)] {
     set.given.compactMap { _, attribute, value in
-      if attribute.isUsual(value) { return nil }
+      if !isDesired, attribute.isUsual(value) { return nil }
       switch attribute.documentDefault {
       case .value: if value == .unset { return nil }
       case .kernelChoice: break

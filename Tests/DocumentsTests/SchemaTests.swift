@@ -54,7 +54,8 @@ import Testing
       "weft: 1\nbridges: {b: {fdb: {02:00:00:00:00:01: {}}}}", "weft: 1\nvlans: {v: {device: eth0}}",
       "weft: 1\nbridges: {b: {vlan-protocol: 5}}", "weft: 1\nvxlans: {v: {ttl: bad}}",
       "weft: 1\nvrfs: {v: {table: 5, routes: [{via: 192.0.2.1}]}}", "weft: 1\nlinks: {a/b: {}}",
-      "weft: 1\nbridges: {b: {ports: {p: {vlans: [a]}}}}",
+      "weft: 1\nbridges: {b: {ports: {p: {vlans: [a]}}}}", "weft: 1\nfabric: {vtep: {}}",
+      "weft: 1\nnetworks: {n: {vni: 5, flood: some}}", "weft: 1\nfabric: {vteps: {a: {labels: 5}}}",
     ]
     for (document, fault) in zip(documents, try faults(documents)) { #expect(!fault.isEmpty, "\(document)") }
   }
@@ -73,6 +74,17 @@ import Testing
       {
         #expect(text.contains("\"\(key)\":"), "\(section) \(key)")
       }
+    }
+    for (section, keys) in [
+      (
+        "fabric",
+        DocumentReader.fabricKeys + DocumentReader.vtepKeys + DocumentReader.fabricVRFKeys
+          + DocumentReader.externalKeys
+      ), ("networks", DocumentReader.networkKeys + DocumentReader.gatewayKeys + DocumentReader.endpointKeys),
+    ] {
+      let text = String(
+        decoding: try JSONSerialization.data(withJSONObject: try #require(sections[section])), as: UTF8.self)
+      for key in keys { #expect(text.contains("\"\(key)\":"), "\(section) \(key)") }
     }
   }
 }

@@ -60,6 +60,14 @@ import Testing
       }
     }
     add("the document", sections, [])
+    let fabric = object(sections["fabric"], "properties")
+    let networks = keys(sections["networks"])
+    add("`fabric`", fabric, [])
+    let vteps = object(fabric["vteps"], "additionalProperties")["anyOf"] as? [[String: Any]]
+    add("`vteps` of `fabric`", object(vteps?.last, "properties"), [])
+    add("`vrfs` of `fabric`", keys(fabric["vrfs"]), [])
+    add("`networks`", networks, [])
+    add("`gateway` of `networks`", object(networks["gateway"], "properties"), [])
     let everyLink = keys(sections["links"])
     add("every link", everyLink, AttributeTable.link.keys)
     for kind in LinkKind.made where kind != .ip6gretap {

@@ -473,6 +473,13 @@ struct FabricLowering {
     let isHere =
       networks.contains { $0.gateways.contains(host) } || vrf.external.contains { $0.vtep == host }
     guard isHere else { return }
+    for external in vrf.external where external.vtep == host {
+      guard let device = external.device, links[device] == nil else { continue }
+      var uplink = LinkState(name: device, kind: nil, owner: .others)
+      uplink.source = external.source
+      uplink.base.give(.vrf, .link(vrf.name), external.source)
+      links[device] = uplink
+    }
     var link = make(vrf.name, .vrf, vrf.source)
     link.specific?.give(.vrfTable, .number(vrf.table ?? vrf.vni ?? 0), vrf.source)
     let isStatic = networks.allSatisfy { $0.isStatic }
@@ -600,6 +607,12 @@ extension AttributeSet {
   }
 
   fileprivate mutating func give(_ key: String, _ value: AttributeValue, _ position: SourcePosition) {
-    if let row = table.index(of: key) { set(row, to: value, at: position) }
+    guard let row = table.index(of: key) else { return }
+    // What a link of weft's has anyway goes without saying.
+    if case .value(let usual) = table.rows[row].documentDefault, usual == value {
+      self[row] = nil
+    } else {
+      set(row, to: value, at: position)
+    }
   }
 }

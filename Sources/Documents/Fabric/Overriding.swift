@@ -4,6 +4,12 @@ import OverlayModel
 
 extension LinkState {
   func overridden(by declared: LinkState) -> LinkState {
+    guard kind == declared.kind else {
+      // A link that the fabric only refers to, and a document makes.
+      var result = declared
+      result.base = base.overridden(by: declared.base)
+      return result
+    }
     var result = self
     result.source = declared.source
     result.base = base.overridden(by: declared.base)

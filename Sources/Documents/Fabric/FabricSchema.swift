@@ -1,0 +1,120 @@
+import OverlayModel
+
+// The sections `fabric` and `networks` in the JSON Schema of documents.
+
+extension DocumentSchema {
+  private static func text(_ text: String, _ description: String) -> Object {
+    described(["type": "string"].merging(text.isEmpty ? [:] : ["pattern": text]) { $1 }, description)
+  }
+
+  private static func words(_ words: [String], _ description: String) -> Object {
+    described(["enum": words], description)
+  }
+
+  /// From names that are no names of links.
+  private static func named(_ value: Object) -> Object {
+    ["type": "object", "additionalProperties": value]
+  }
+
+  private static let vni: ClosedRange<UInt32> = 1...16_777_215
+  private static let mtu: ClosedRange<UInt32> = 576...65535
+
+  static var fabric: Object {
+    let vtep = object([
+      "address": described(reference("address"), "Its address on the underlay."),
+      "addresses": described(list(reference("address")), "An IPv4 and an IPv6 address, where it has both."),
+      "device": described(reference("name"), "The underlay device there."),
+      "underlay-mtu": described(number(mtu), "The largest packet that the underlay takes from there."),
+      "router-mac": described(reference("mac"), "Its address as a router between VTEPs."),
+      "labels": described(
+        named(["type": ["string", "number", "boolean"]]), "By which networks choose members."),
+    ])
+    let external = object(
+      [
+        "to": ["anyOf": [reference("prefix"), reference("address"), ["const": "default"]]],
+        "vtep": ["type": ["string", "number"]], "via": reference("address"), "device": reference("name"),
+      ], required: ["to", "vtep"])
+    let vrf = object([
+      "table": described(
+        number(1...UInt32.max), "The number of its routing table; the VNI where it is left out."),
+      "vni": described(number(vni), "The VNI by which VTEPs route to each other (L3VNI)."),
+      "external": described(list(external), "What is outside, and behind which VTEP."),
+    ])
+    return object([
+      "vteps": described(
+        named(["anyOf": [reference("address"), vtep]]), "The tunnel endpoints by name, which is their host's."
+      ),
+      "vrfs": map(of: vrf, "VRFs that span VTEPs, by name."),
+      "device": described(reference("name"), "The underlay device of VTEPs that name none."),
+      "underlay-mtu": described(number(mtu), "The underlay's MTU where a VTEP says nothing else; 1500."),
+      "port": described(number(1...65535), "The UDP port of VXLAN; 4789."),
+      "source-ports": text("^[0-9]+-[0-9]+$", "The UDP source ports of VXLAN as LOW-HIGH."),
+    ])
+  }
+
+  static var networks: Object {
+    let names = list(["type": ["string", "number"]])
+    let gateway = object([
+      "addresses": described(list(reference("prefix")), "Its addresses, the same on every VTEP."),
+      "mac": described(
+        reference("mac"), "Its MAC address, the same on every VTEP; derived where it is left out."),
+      "vrf": described(reference("name"), "The VRF that routes the network."),
+      "vteps": described(names, "Where it is, for a central gateway; on every member where it is left out."),
+    ])
+    let port: Object = [
+      "anyOf": [
+        reference("name"),
+        object(["name": reference("name"), "vlan": number(VLANEntry.ids)], required: ["name"]),
+      ]
+    ]
+    let endpoint = object(
+      [
+        "ip": ["anyOf": [reference("address"), list(reference("address"))]],
+        "vtep": ["type": ["string", "number"]], "port": reference("name"),
+      ], required: ["vtep"])
+    let network = object([
+      "vni": described(number(vni), "The network's number in packets. Required for a bridged network."),
+      "vlan": described(number(VLANEntry.ids), "The VLAN on the shared bridge, for `model: single-device`."),
+      "vteps": described(
+        ["anyOf": [["const": "all"], names, named(["type": ["string", "number", "boolean"]])]],
+        "Its members: a list, labels that they have, or `all`, which is the default."),
+      "encapsulation": words(
+        FabricNetwork.Encapsulation.allCases.map(\.rawValue), "How frames are wrapped; `vxlan`."),
+      "control-plane": words(
+        FabricNetwork.ControlPlane.allCases.map(\.rawValue),
+        "Who says where an address is: the document (`static`), the frames, or BGP; `static`."),
+      "flood": described(
+        [
+          "anyOf": [
+            ["enum": ["head-end", "none"]],
+            object(["multicast": reference("address")], required: ["multicast"]),
+          ]
+        ], "Whom broadcasts go to: a copy to each member (`head-end`), a multicast group, or nobody."),
+      "unknown-unicast": words(
+        ["flood", "drop"], "What becomes of frames to addresses that are not known; `drop` for `static`."),
+      "arp-suppression": described(
+        ["type": "boolean"], "Answer ARP and ND on the host itself; true where the addresses are known."),
+      "gateway": described(gateway, "The address that endpoints route by."),
+      "type": words(
+        FabricNetwork.Kind.allCases.map(\.rawValue),
+        "One broadcast domain (`bridged`), or a route for each endpoint (`routed`)."),
+      "model": words(
+        FabricNetwork.Model.allCases.map(\.rawValue),
+        "A device of its own, or one shared with other networks."),
+      "underlay": words(["ipv4", "ipv6"], "The family, where members have both; `ipv4`."),
+      "mtu": described(
+        ["anyOf": [number(mtu), ["const": "auto"]]],
+        "Of the endpoints' packets; the smallest underlay's less the encapsulation where it is left out."),
+      "tagged": described(["type": "boolean"], "Whether endpoints' frames carry a VLAN tag, 4 bytes."),
+      "bridge": described(reference("name"), "The name of the bridge; br-NAME."),
+      "device": described(reference("name"), "The name of the tunnel device; vx-NAME."),
+      "ports": described(
+        named(list(port)), "Local links that are part of it, by VTEP; `vlan` takes one VLAN of a link."),
+      "endpoints": described(table("mac", endpoint), "Who has which addresses, and behind which VTEP."),
+      "endpoints-from": described(
+        ["anyOf": [["type": "string"], list(["type": "string"])]],
+        "Files with endpoints as CSV or as one JSON object a line."),
+    ])
+    return ["type": ["object", "null"], "additionalProperties": orNothing(network)]
+  }
+}
