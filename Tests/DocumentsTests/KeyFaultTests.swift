@@ -47,7 +47,7 @@ import Testing
       hosts: {}
       """,
       faults: """
-        a.yaml:2:1: error: unknown key `hosts`: known are `weft`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`, `nexthops`
+        a.yaml:2:1: error: unknown key `hosts`: known are `weft`, `fabric`, `networks`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`, `nexthops`
             hosts: {}
             ^
         """)
@@ -95,7 +95,7 @@ import Testing
       xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: 1
       """,
       faults: """
-        a.yaml:2:1: error: unknown key `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: known are `weft`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`, `nexthops`
+        a.yaml:2:1: error: unknown key `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: known are `weft`, `fabric`, `networks`, `vrfs`, `vxlans`, `geneves`, `gretaps`, `bridges`, `vlans`, `macvlans`, `links`, `nexthops`
             xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
             ^
         """)
