@@ -200,6 +200,11 @@ struct Frame {
     return number(transport.offset + 6, 2)
   }
 
+  var udpSourcePort: Int? {
+    guard let transport, transport.protocolNumber == 17 else { return nil }
+    return number(transport.offset, 2)
+  }
+
   /// The VNI and the frame inside of a VXLAN packet to IANA's port.
   var vxlan: (vni: Int, inner: Frame)? {
     guard let transport, transport.protocolNumber == 17, number(transport.offset + 2, 2) == 4789 else {
