@@ -124,6 +124,66 @@ import Testing
       try expectNoDifference(sides, path, "without FRR")
     }
   }
+
+  private static let routed = """
+    weft: 1
+    fabric:
+      device: eth0
+      vteps: {a: 192.0.2.11, b: 192.0.2.12}
+      vrfs: {red: {vni: 4001, table: 1001}}
+    networks:
+      left:
+        {vni: 100, vteps: [a], control-plane: evpn, gateway: {addresses: [10.0.0.254/24], vrf: red}, ports: {a: [tap0]}}
+      right:
+        {vni: 200, vteps: [b], control-plane: evpn, gateway: {addresses: [10.2.0.254/24], vrf: red}, ports: {b: [tap0]}}
+    """
+
+  /// The VRF's own VNI: FRR finds it as weft makes it, and routes between networks that are on one host each.
+  @Test(.needs(.vrf)) func weftPreparesWhatFRRRoutes() throws {
+    try PacketLab.with { lab in
+      let folder = try TemporaryFolder()
+      defer { withExtendedLifetime(folder) {} }
+      let path = try folder.write(Self.routed, "fabric.yaml")
+      let (left, right) = (lab.hosts[0], lab.hosts[1])
+      try right.tenant.batch(["addr flush dev eth0", "addr add 10.2.0.2/24 dev eth0"])
+      try left.tenant.batch(["route add default via 10.0.0.254"])
+      try right.tenant.batch(["route add default via 10.2.0.254"])
+      for (name, host) in zip(["a", "b"], lab.hosts) {
+        let applied = try host.namespace.weft("apply", path, "--host", name)
+        try #require(applied.status == 0, "\(applied.output)\(applied.error)")
+      }
+      let sides = try [("a", left, right), ("b", right, left)].map { name, host, other in
+        Side(
+          name: name, host: host,
+          frr: try FRR(
+            in: host.namespace, address: host.v4, peer: other.v4, vrf: (name: "red", vni: 4001)))
+      }
+      func shown() -> String {
+        sides.map { side in
+          let routes = (try? side.namespace.ip("route show table 1001")) ?? ""
+          return "\(side.name):\n\(side.frr.shown())\n\(routes)"
+        }.joined(separator: "\n")
+      }
+      try poll("FRR routes to the other network\n\(shown())", within: 40) {
+        try expectNoDifference(sides, path, "while FRR adds routes")
+        return try sides.allSatisfy { side in
+          let destination = side.name == "a" ? "10.2.0.0/24" : "10.0.0.0/24"
+          return try side.namespace.ip("route show table 1001").contains("\(destination) nhid")
+        }
+      }
+      try poll("the networks reach each other\n\(shown())", within: 20) {
+        try left.tenant.ping("10.2.0.2", timeout: 1).isComplete
+      }
+      let ping = try right.tenant.ping("10.0.0.1", count: 3)
+      #expect(ping.isComplete, "\(ping.output)\n\(shown())")
+      for side in sides {
+        let applied = try side.namespace.weft("apply", path, "--host", side.name)
+        #expect(
+          applied.status == 0 && applied.output == "Nothing to do.\n", "\(applied.output)\(applied.error)")
+      }
+      #expect(try left.tenant.ping("10.2.0.2", count: 3).isComplete, "\(shown())")
+    }
+  }
 }
 
 /// zebra and bgpd in a namespace, with one BGP session: they end with their owner.
@@ -137,11 +197,31 @@ private final class FRR {
   /// - Parameters:
   ///   - address: the VTEP's own.
   ///   - peer: the other VTEP's, with which it has a session.
-  init(in namespace: TestNamespace, address: String, peer: String) throws {
+  ///   - vrf: one whose networks it tells the others of.
+  init(
+    in namespace: TestNamespace, address: String, peer: String, vrf: (name: String, vni: Int)? = nil
+  ) throws {
     self.namespace = namespace
     folder = "/var/run/frr/\(namespace.name)"
     let made = try KernelTests.run(["install", "-d", "-o", "frr", "-g", "frr", folder])
     try #require(made.status == 0, "FRR is needed, Debian's package frr: \(made.error)")
+    let vrfs =
+      vrf.map {
+        """
+        vrf \($0.name)
+         vni \($0.vni)
+        exit-vrf
+        router bgp 65000 vrf \($0.name)
+         bgp router-id \(address)
+         address-family ipv4 unicast
+          redistribute connected
+         exit-address-family
+         address-family l2vpn evpn
+          advertise ipv4 unicast
+         exit-address-family
+
+        """
+      } ?? ""
     let configuration = """
       router bgp 65000
        bgp router-id \(address)
@@ -153,7 +233,7 @@ private final class FRR {
         advertise-all-vni
        exit-address-family
 
-      """
+      """ + vrfs
     try configuration.write(toFile: "\(folder)/frr.conf", atomically: false, encoding: .utf8)
     for (daemon, options) in [("zebra", ["-s", "90000000"]), ("bgpd", [])] {
       let process = try BackgroundProcess(
@@ -186,7 +266,7 @@ private final class FRR {
   func shown() -> String {
     let commands = [
       "show bgp summary", "show evpn vni detail", "show evpn mac vni all", "show evpn arp-cache vni all",
-      "show bgp l2vpn evpn route",
+      "show bgp l2vpn evpn route", "show vrf vni",
     ]
     return commands.map { "\($0)\n\((try? vtysh($0)) ?? "")" }.joined(separator: "\n")
       + daemons.map { $0.output + $0.error }.joined(separator: "\n")
