@@ -209,6 +209,22 @@ public struct HostObserver {
     return result
   }
 
+  /// The largest packet that the underlay takes to each address, by the routes of the host.
+  ///
+  /// - Returns: nothing for what no route leads to.
+  public func pathMTU(
+    to addresses: Set<IPAddress>, _ state: HostState
+  ) throws(NetlinkError) -> [IPAddress: UInt32] {
+    let linkMTU = Dictionary(
+      state.links.values.compactMap { link in link.base.number(.mtu).map { (link.index, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    var result: [IPAddress: UInt32] = [:]
+    for address in addresses {
+      if let mtu = try PathObserver.pathMTU(to: address, socket, linkMTU: linkMTU) { result[address] = mtu }
+    }
+    return result
+  }
+
   private func readPathMTU(
     _ state: HostState, _ links: [Int32: LinkState]
   ) throws(NetlinkError) -> [IPAddress: UInt32] {

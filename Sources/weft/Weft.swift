@@ -18,7 +18,8 @@ struct Weft: ParsableCommand {
     version: "0.1.0",
     groupedSubcommands: [
       CommandGroup(name: "Documents", subcommands: [Validate.self, Compile.self, MTU.self, Schema.self]),
-      CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self, Doctor.self]),
+      CommandGroup(
+        name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Check.self, Delete.self, Doctor.self]),
       CommandGroup(
         name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])

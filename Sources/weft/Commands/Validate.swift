@@ -1,6 +1,7 @@
 import ArgumentParser
 import Documents
 import OverlayModel
+import Planning
 
 struct Validate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,6 +25,13 @@ struct Validate: ParsableCommand {
         "Valid: \(counted(parsed.hosts.count, "VTEP")), \(counted(parsed.networkMTUs.count, "network")). With --host the part of one host is checked as well.\n"
       )
       return
+    }
+    let findings = ChainCheck.run(compiled.state, documents: compiled.state, isLive: false)
+    Console.report(findings.map(\.diagnostic), compiled.files)
+    let errors = findings.count(where: \.rule.isError)
+    guard errors == 0 else {
+      Console.error("\(errors) \(errors == 1 ? "fault" : "faults") found")
+      throw ExitStatus.invalidDocument
     }
     let links = compiled.state.links.values
     let vxlans = links.count { $0.kind == .vxlan }
