@@ -19,7 +19,8 @@ struct Weft: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Documents", subcommands: [Validate.self, Compile.self, MTU.self, Schema.self]),
       CommandGroup(
-        name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Check.self, Delete.self, Doctor.self]),
+        name: "Host",
+        subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),
       CommandGroup(
         name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])

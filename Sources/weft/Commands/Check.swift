@@ -37,7 +37,7 @@ struct Check: ParsableCommand {
         $0.formUnion($1.vteps(nexthops: desired.tables.nexthops))
       }
       findings += ChainCheck.unreachable(
-        desired, reachable: Set(try observer.pathMTU(to: vteps, observed).keys))
+        desired, reachable: Set(try observer.paths(to: vteps, observed).keys))
       let plan = Planner.plan(desired: desired, observed: observed)
       let summary = plan.summary
       let count =
