@@ -59,11 +59,11 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "List every entry, however many there are.")
   var full = false
 
-  func print(_ plan: Plan) throws {
+  func print(_ plan: Plan, _ review: Review = Review()) throws {
     switch format {
     case .text:
       Console.print(TextRendering(isFull: full, isColoured: Console.colours(.output)).render(plan))
-    case .json: Console.print(try JSONRendering.render(plan))
+    case .json: Console.print(try JSONRendering.render(plan, findings: review.findings, review.sources))
     case .iproute2: Console.print(IPRoute2Rendering.render(plan))
     }
   }
@@ -75,12 +75,14 @@ struct HostArguments: ParsableArguments {
   @OptionGroup var namespace: NamespaceOption
   @OptionGroup var output: OutputOptions
   @OptionGroup var ownership: OwnershipOptions
+  @OptionGroup var policies: PolicyOptions
 
   /// Reads the documents; the kernel is not looked at yet.
   func prepare() throws -> HostRun {
     let compiled = try documents.compile()
     return HostRun(
-      namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files)
+      namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files,
+      policies: try policies.load())
   }
 }
 

@@ -4,14 +4,20 @@ import OverlayModel
 struct Validate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check documents without a kernel.",
-    discussion: "Needs no privilege. Reports every fault with its place; exits 65 if there is one.")
+    discussion:
+      "Needs no privilege. Reports every fault with its place; exits 65 if there is one, or if a policy denies something."
+  )
 
   @OptionGroup var documents: DocumentArguments
+  @OptionGroup var policies: PolicyOptions
 
   func validate() throws { try documents.requireFiles() }
 
   func run() throws {
     let compiled = try documents.compile()
+    let review = Review(try policies.load(), compiled.state, compiled.files)
+    review.report()
+    try review.refuse(ExitStatus.invalidDocument, "the documents are refused")
     let links = compiled.state.links.values
     let vxlans = links.count { $0.kind == .vxlan }
     let bridges = links.count { $0.kind == .bridge }
