@@ -53,7 +53,7 @@ let package = Package(
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "RandomStates"]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents", "RandomStates"]),
-    .testTarget(name: "PolicyTests", dependencies: ["Policies", "Documents", "Planning"]),
+    .testTarget(name: "PolicyTests", dependencies: ["Policies", "Documents", "Planning", "RandomStates"]),
     // Needs root: every test makes network namespaces of its own and works on the real kernel.
     .testTarget(
       name: "KernelTests",
