@@ -117,7 +117,7 @@ extension Rule {
       let whose = vni == 0 ? "" : " of VNI \(vni)"
       return Violation(
         link, list[Int(limit)].source,
-        "the flood list\(whose) has \(list.count) VTEPs, \(limit) are allowed: use a multicast group, or networks with fewer VTEPs"
+        "the flood list\(whose) has \(list.count) VTEP\(list.count == 1 ? "" : "s"), \(limit) \(limit == 1 ? "is" : "are") allowed: use a multicast group, or networks with fewer VTEPs"
       )
     }
   }
