@@ -46,7 +46,8 @@ let package = Package(
     // Random states and a model of the kernel, for the properties that the tests below check.
     .target(name: "RandomStates", dependencies: ["OverlayModel", "Planning"], path: "Tests/RandomStates"),
     .target(
-      name: "FuzzTargets", dependencies: ["Applying", "Documents", "KernelState", "Planning", "Netlink"],
+      name: "FuzzTargets",
+      dependencies: ["Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink"],
       path: "Tests/FuzzTargets"),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RandomStates"]),
     .target(name: "FaultInjection", path: "Tests/FaultInjection"),
