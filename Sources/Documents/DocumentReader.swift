@@ -32,6 +32,9 @@ struct DocumentReader: NodeReader {
   /// The one version of the format that there is.
   static let version: UInt32 = 1
 
+  /// A file with more faults than this is no document that somebody wrote: the rest of it is not read.
+  static let faultLimit = 500
+
   mutating func read(_ file: SourceFile, index: Int) {
     do throws(Diagnostic) {
       let cursor = try YAMLCursor(file: file, index: index)

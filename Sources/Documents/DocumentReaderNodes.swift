@@ -6,15 +6,12 @@ package protocol NodeReader {
   var diagnostics: [Diagnostic] { get set }
 }
 
-/// A file with more faults than this is none that somebody wrote: the rest of it is not read.
-let faultLimit = 500
-
 extension NodeReader {
   package mutating func report(_ diagnostic: Diagnostic) throws(Diagnostic) {
-    guard diagnostics.count < faultLimit else {
+    guard diagnostics.count < DocumentReader.faultLimit else {
       throw Diagnostic(
         position: diagnostic.position,
-        message: "more than \(faultLimit) faults: the rest of this file was not looked at")
+        message: "more than \(DocumentReader.faultLimit) faults: the rest of this file was not looked at")
     }
     diagnostics.append(diagnostic)
   }

@@ -35,7 +35,7 @@ struct Review {
   init() {}
 
   init(_ policies: PolicySet, _ state: HostState, _ documents: [SourceFile], plan: Plan? = nil) {
-    findings = policies.policy.findings(in: state, plan: plan)
+    findings = policies.policy.findings(in: state, plan: plan, firstFile: documents.count)
     files = documents + policies.files
   }
 

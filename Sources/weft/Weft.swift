@@ -17,7 +17,9 @@ struct Weft: ParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "Documents", subcommands: [Validate.self, Compile.self, MTU.self, PolicyCommand.self, Schema.self]),
+      CommandGroup(
+        name: "Documents",
+        subcommands: [Validate.self, Compile.self, MTU.self, PolicyCommand.self, Schema.self]),
       CommandGroup(
         name: "Host",
         subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),

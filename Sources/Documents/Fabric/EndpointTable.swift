@@ -35,11 +35,11 @@ struct EndpointTable {
   /// - Returns: false when it is not worth it to read on.
   private mutating func fault(_ line: Int, _ column: Int, _ message: String) -> Bool {
     let position = SourcePosition(file: index, line: line, column: column)
-    guard diagnostics.count < faultLimit else {
+    guard diagnostics.count < DocumentReader.faultLimit else {
       diagnostics.append(
         Diagnostic(
           position: position,
-          message: "more than \(faultLimit) faults: the rest of this file was not looked at"))
+          message: "more than \(DocumentReader.faultLimit) faults: the rest of this file was not looked at"))
       return false
     }
     diagnostics.append(Diagnostic(position: position, message: message))

@@ -101,12 +101,16 @@ public struct Policy: Sendable {
   /// What is found in a wanted state, and in a plan if there is one; by place.
   ///
   /// A pure function. Rules on plans are left out where there is no plan.
-  public func findings(in state: HostState, plan: Plan?) -> [Finding] {
+  ///
+  /// - Parameter firstFile: the number of the first policy's file in the places of findings; nil: the files of
+  ///   policies follow those of the state.
+  public func findings(in state: HostState, plan: Plan?, firstFile: Int? = nil) -> [Finding] {
+    let firstFile = firstFile ?? state.sources.files.count
     let subject = RuleSubject(state, plan)
     var findings: [Finding] = []
     for setting in active where plan != nil || setting.rule.basis == .documents {
       let own = SourcePosition(
-        file: state.sources.files.count + Int(setting.source.file), line: Int(setting.source.line),
+        file: firstFile + Int(setting.source.file), line: Int(setting.source.line),
         column: Int(setting.source.column))
       for violation in setting.rule.check(subject, setting.parameters) {
         let addition = setting.message.map { "; \($0)" } ?? ""
