@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Documents
 import OverlayModel
 import Planning
 import Policies
