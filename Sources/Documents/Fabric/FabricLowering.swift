@@ -479,8 +479,8 @@ struct FabricLowering {
     var routes = externalRoutes(vrf)
     if vrf.vni != nil {
       let members = Set(networks.flatMap(\.gateways)).union(vrf.external.map(\.vtep)).sorted()
-      lowerL3VNI(vrf, networks, members, isStatic: isStatic)
       if isStatic { routes += endpointRoutes(vrf, networks) }
+      lowerL3VNI(vrf, members, isStatic: isStatic, routes)
     }
     if isStatic || !routes.isEmpty {
       link.routes = routes.map { $0.inTable(vrf.table ?? vrf.vni ?? 0) }.sorted(by: Route.precedes)
@@ -488,8 +488,9 @@ struct FabricLowering {
     links[vrf.name] = link
   }
 
+  /// - Parameter routes: those of the VRF here.
   private mutating func lowerL3VNI(
-    _ vrf: FabricVRF, _ networks: [ResolvedFabric.Network], _ members: [Int], isStatic: Bool
+    _ vrf: FabricVRF, _ members: [Int], isStatic: Bool, _ routes: [Route]
   ) {
     let family = underlayFamily(members)
     let mtu = l3MTU(members, family)
@@ -510,7 +511,9 @@ struct FabricLowering {
       bridge.bridgeFDB = others.map {
         BridgeFDBEntry(mac: routerMAC($0), port: deviceName, source: fabric.vteps[$0].source)
       }.sorted(by: BridgeFDBEntry.precedes)
-      bridge.neighbours = [IPAddress.Family.v4, .v6].flatMap { family in
+      // Of a family that nothing is routed in the host may have none.
+      let families = Set(routes.filter { $0.device == name }.map(\.destination.address.family))
+      bridge.neighbours = families.flatMap { family in
         others.compactMap { other in
           resolved.routerNames[family].map {
             Neighbour(address: $0[other], mac: routerMAC(other), source: fabric.vteps[other].source)
