@@ -146,6 +146,11 @@ struct DocumentReader {
         declarations[name] = Declaration(link: lowered)
         continue
       }
+      // The fabric only refers to it: what it is, the document says.
+      if lowered.kind == nil {
+        declarations[name]?.link.base = lowered.base.overridden(by: declared.link.base)
+        continue
+      }
       guard declared.link.kind == lowered.kind else {
         diagnostics.append(
           Diagnostic(

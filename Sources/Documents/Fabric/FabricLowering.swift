@@ -482,10 +482,31 @@ struct FabricLowering {
       if isStatic { routes += endpointRoutes(vrf, networks) }
       lowerL3VNI(vrf, members, isStatic: isStatic, routes)
     }
+    for external in vrf.external where external.vtep == host { lowerExternalDevice(external, vrf) }
     if isStatic || !routes.isEmpty {
       link.routes = routes.map { $0.inTable(vrf.table ?? vrf.vni ?? 0) }.sorted(by: Route.precedes)
     }
     links[vrf.name] = link
+  }
+
+  /// The link to what is outside: somebody else's, and in the VRF.
+  private mutating func lowerExternalDevice(_ external: FabricVRF.External, _ vrf: FabricVRF) {
+    guard let name = external.device else { return }
+    if let other = links[name] {
+      guard other.base.link(.vrf) != vrf.name else { return }
+      diagnostics.append(
+        Diagnostic(
+          position: external.source,
+          message:
+            "vrf \(vrf.name): \(name) has another part in this fabric on \(me.name): use another `device`",
+          related: [.init(position: other.source, message: "the other one is of this")]))
+      return
+    }
+    var link = LinkState(name: name, kind: nil, owner: .others)
+    link.source = external.source
+    link.base.give(.vrf, .link(vrf.name), external.source)
+    link.base.give(.forwarding, .flag(true), external.source)
+    links[name] = link
   }
 
   /// - Parameter routes: those of the VRF here.
