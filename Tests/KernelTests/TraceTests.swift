@@ -3,119 +3,91 @@ import Testing
 
 /// `weft trace` says what packets do.
 @Suite struct TraceTests {
-  private static let vteps = [
-    "a": ["192.0.2.11", "2001:db8::11"], "b": ["192.0.2.12", "2001:db8::12"],
-    "c": ["192.0.2.13", "2001:db8::13"],
-  ]
-
-  private func document(_ network: String) -> String {
-    """
-    weft: 1
-    fabric:
-      device: eth0
-      vteps:
-        a: {addresses: [192.0.2.11, "2001:db8::11"]}
-        b: {addresses: [192.0.2.12, "2001:db8::12"]}
-        c: {addresses: [192.0.2.13, "2001:db8::13"]}
-    networks:
-      n:
-        vni: 5000
-        \(network)
-        endpoints:
-          02:00:00:00:00:01: {ip: 10.0.0.1, vtep: a, port: tap0}
-          02:00:00:00:00:02: {ip: 10.0.0.2, vtep: b, port: tap0}
-    """
+  private func document(_ lab: FabricLab, _ keys: String..., endpoints: [FabricLab.Endpoint]) -> String {
+    lab.fabric() + "networks:\n" + lab.network("n", ["vni: 5000"] + keys, endpoints.map(\.line))
   }
 
   /// What is said of a frame, and where the frames of a ping to it go.
   private func compare(
-    _ lab: FabricLab, _ address: String, mac: String, _ verdict: String, sent: Set<String>,
+    _ lab: FabricLab, _ machine: FabricLab.Endpoint, _ mac: String, _ verdict: String, sent: Set<String>,
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let result = try lab.host("a").weft("trace", "br-n", mac)
+    let result = try lab.hosts[0].namespace.weft("trace", "br-n", mac)
     #expect(
-      result.output.hasSuffix("→ \(verdict)\n"), "\(result.output)\(result.error)",
-      sourceLocation: sourceLocation)
+      result.output.hasSuffix("→ \(verdict)\n"), "\(result.output)\(result.error)", sourceLocation: sourceLocation)
     #expect(result.status == (verdict.hasPrefix("dropped") ? 1 : 0), sourceLocation: sourceLocation)
-    try lab.machine("m1").ip("neigh replace \(address) lladdr \(mac) dev eth0")
-    let capture = try lab.captureLeaving("a")
-    _ = try lab.machine("m1").ping(address, timeout: 0.2)
-    let frames = try lab.settled(capture, leaving: "a", to: "192.0.2.13")
+    try machine.namespace.ip("neigh replace 10.0.1.99 lladdr \(mac) dev eth0")
+    let capture = try lab.captureLeaving(1)
+    _ = try machine.namespace.ping("10.0.1.99", timeout: 0.2)
+    let frames = try lab.settled(capture, leaving: 1)
     let destinations = Set(frames.filter { $0.vxlan?.inner.destinationMAC == mac }.compactMap(\.destination))
     #expect(destinations == sent, "\(result.output)", sourceLocation: sourceLocation)
   }
 
   @Test(arguments: ["ipv4", "ipv6"]) func whatIsSaidIsWhatHappens(over family: String) throws {
-    try FabricLab.with(.flat, Self.vteps) { lab in
-      let (b, c) = family == "ipv4" ? ("192.0.2.12", "192.0.2.13") : ("2001:db8::12", "2001:db8::13")
-      func long(_ text: String) -> String { text.replacing("::", with: ":0:0:0:0:0:") }
-      try lab.addMachine("m1", at: "a", port: "tap0", mac: "02:00:00:00:00:01", ["10.0.0.1/24"])
-      try lab.addMachine("m2", at: "b", port: "tap0", mac: "02:00:00:00:00:02", ["10.0.0.2/24"])
-      try lab.apply(document("underlay: \(family)"))
-      try compare(lab, "10.0.0.2", mac: "02:00:00:00:00:02", "sent to VTEP \(b)", sent: [long(b)])
-      try compare(
-        lab, "10.0.0.77", mac: "02:00:00:00:00:77", "flooded to 0 VTEPs and 1 local port", sent: [])
-      try compare(lab, "10.0.0.1", mac: "02:00:00:00:00:01", "delivered to local port tap0", sent: [])
-      try lab.apply(document("underlay: \(family)\n    unknown-unicast: flood"))
-      try compare(
-        lab, "10.0.0.77", mac: "02:00:00:00:00:77", "flooded to 2 VTEPs and 1 local port",
-        sent: [long(b), long(c)])
+    try FabricLab.with(3) { lab in
+      func address(_ number: Int) -> String { family == "ipv4" ? lab.hosts[number].v4 : lab.hosts[number].v6 }
+      func long(_ number: Int) -> String { family == "ipv4" ? lab.hosts[number].v4 : lab.hosts[number].longV6 }
+      let (here, there) = (try lab.attach(1), try lab.attach(2))
+      let endpoints = [here, there]
+      try lab.apply(document(lab, "underlay: \(family)", endpoints: endpoints))
+      let unknown = "02:00:00:00:00:77"
+      try compare(lab, here, there.mac, "sent to VTEP \(address(1))", sent: [long(1)])
+      try compare(lab, here, here.mac, "delivered to local port tap1", sent: [])
+      try compare(lab, here, unknown, "flooded to 0 VTEPs and 1 local port", sent: [])
+      try lab.apply(document(lab, "underlay: \(family)", "unknown-unicast: flood", endpoints: endpoints))
+      try compare(lab, here, unknown, "flooded to 2 VTEPs and 1 local port", sent: [long(1), long(2)])
     }
   }
 
   @Test func hopByHop() throws {
-    try FabricLab.with(.flat, Self.vteps) { lab in
-      try lab.addMachine("m1", at: "a", port: "tap0", mac: "02:00:00:00:00:01", ["10.0.0.1/24"])
-      try lab.apply(document("mtu: auto"))
-      let host = try lab.host("a")
+    try FabricLab.with(2) { lab in
+      let (here, there) = (try lab.attach(1), try lab.attach(2))
+      try lab.apply(document(lab, endpoints: [here, there]))
+      let host = lab.hosts[0].namespace
       let known = """
-        bridge     br-n: 02:00:00:00:00:02 is at port vx-n
-        vxlan      vx-n: 02:00:00:00:00:02 is behind VTEP 192.0.2.12
-        underlay   to 192.0.2.12 by eth0, from 192.0.2.11: VXLAN, UDP port 4789, VNI 5000, packets up to 1450
-        → sent to VTEP 192.0.2.12
+        bridge     br-n: 02:00:00:00:01:02 is at port vx-n
+        vxlan      vx-n: 02:00:00:00:01:02 is behind VTEP 192.168.2.20
+        underlay   to 192.168.2.20 via 192.168.1.1 by eth0, from 192.168.1.10: VXLAN, UDP port 4789, VNI 5000, packets up to 1450
+        → sent to VTEP 192.168.2.20
 
         """
-      #expect(try host.weft("trace", "br-n", "02:00:00:00:00:02").output == known)
-      #expect(try host.weft("trace", "--vni", "5000", "02:00:00:00:00:02").output == known)
-      #expect(try host.weft("trace", "tap0", "02:00:00:00:00:02").output == known)
+      #expect(try host.weft("trace", "br-n", there.mac).output == known)
+      #expect(try host.weft("trace", "--vni", "5000", there.mac).output == known)
+      #expect(try host.weft("trace", "tap1", there.mac).output == known)
       #expect(
-        try host.weft("trace", "br-n", "10.0.0.2").output
-          == "neighbour  br-n: 10.0.0.2 is 02:00:00:00:00:02; questions for it are answered here (neigh-suppress)\n"
+        try host.weft("trace", "br-n", there.ip).output
+          == "neighbour  br-n: 10.0.1.2 is 02:00:00:00:01:02; questions for it are answered here (neigh-suppress)\n"
           + known)
-      let unknown = try host.weft("trace", "br-n", "10.0.0.9")
+      let unknown = try host.weft("trace", "br-n", "10.0.1.9")
       #expect(
         unknown.output.hasPrefix(
-          "neighbour  br-n has no entry for 10.0.0.9: an ARP request is broadcast\nbridge     br-n: broadcast: flooded to tap0, vx-n\n"
+          "neighbour  br-n has no entry for 10.0.1.9: an ARP request is broadcast\nbridge     br-n: broadcast: flooded to tap1, vx-n\n"
         ), "\(unknown.output)")
-      let json = try #require(
-        try JSONSerialization.jsonObject(
-          with: Data(host.weft("trace", "br-n", "02:00:00:00:00:02", "--format", "json").output.utf8))
-          as? [String: Any])
-      #expect(json["vteps"] as? [String] == ["192.0.2.12"] && json["dropped"] as? Bool == false)
+      let text = try host.weft("trace", "br-n", there.mac, "--format", "json").output
+      let json = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+      #expect(json["vteps"] as? [String] == ["192.168.2.20"] && json["dropped"] as? Bool == false)
       #expect((json["hops"] as? [[String: String]])?.map { $0["place"] } == ["bridge", "vxlan", "underlay"])
       // What is in the way is said.
       try host.ip("link set eth0 mtu 1400")
       #expect(
-        try host.weft("trace", "br-n", "02:00:00:00:00:02").output.contains(
+        try host.weft("trace", "br-n", there.mac).output.contains(
           "packets of up to 1450 go in, but only 1350 fit through the underlay's 1400"))
-      try host.ip("addr flush dev eth0")
-      let lost = try host.weft("trace", "br-n", "02:00:00:00:00:02")
+      try host.ip("route del default via 192.168.1.1")
+      let lost = try host.weft("trace", "br-n", there.mac)
       #expect(
         lost.status == 1
           && lost.output.hasSuffix(
-            "underlay   no route leads to 192.0.2.12\n→ dropped: no route leads to 192.0.2.12\n"),
-        "\(lost.output)")
+            "underlay   no route leads to 192.168.2.20\n→ dropped: no route leads to 192.168.2.20\n"), "\(lost.output)")
       try host.ip("link set vx-n down")
-      #expect(
-        try host.weft("trace", "br-n", "02:00:00:00:00:02").output.hasSuffix("→ dropped: vx-n is down\n"))
+      #expect(try host.weft("trace", "br-n", there.mac).output.hasSuffix("→ dropped: vx-n is down\n"))
       try host.ip("link set br-n down")
       #expect(
-        try host.weft("trace", "br-n", "02:00:00:00:00:02").output
+        try host.weft("trace", "br-n", there.mac).output
           == "bridge     br-n is down: it forwards nothing\n→ dropped: br-n is down: it forwards nothing\n")
       for (arguments, error) in [
-        (["br-x", "02:00:00:00:00:02"], "there is no link br-x"),
-        (["--vni", "7", "02:00:00:00:00:02"], "no VXLAN device here has VNI 7"),
-        (["lo", "02:00:00:00:00:02"], "lo is no bridge, no VXLAN device, and at no bridge"),
+        (["br-x", there.mac], "there is no link br-x"), (["--vni", "7", there.mac], "no VXLAN device here has VNI 7"),
+        (["lo", there.mac], "lo is no bridge, no VXLAN device, and at no bridge"),
       ] {
         let result = try host.weft(["trace"] + arguments)
         #expect(result.status == 1 && result.error == "weft: error: \(error)\n", "\(result.error)")
