@@ -341,7 +341,8 @@ struct FabricLowering {
     let source = first.intent.position("model")
     let bridgeName = first.intent.bridgeName ?? FabricNames.link("br", "fabric")
     let deviceName = first.intent.deviceName ?? FabricNames.link("vx", "fabric")
-    let mtu = networks.map(\.mtu).min() ?? first.mtu
+    // Of the widest: by that of the narrowest another network would be narrower here than on its other members.
+    let mtu = networks.map(\.mtu).max() ?? first.mtu
     var bridge = makeBridge(
       bridgeName, mac: FabricNames.bridgeMAC("fabric", me.name), mtu: mtu, source)
     bridge.base.give("addr-gen-mode", .number(1), source)
@@ -368,7 +369,7 @@ struct FabricLowering {
         device.undescribedVNIs.insert(vni)
       }
       mappings.append(VLANEntry(id: vlan, vni: vni, source: network.source))
-      if let svi = lowerSVI(network, vlan: vlan, mtu: mtu) {
+      if let svi = lowerSVI(network, vlan: vlan) {
         own.append(VLANEntry(id: vlan, source: network.source))
         // Its address is the host's own, for the bridge not to flood what is sent there.
         if network.gateways.contains(host), network.isStatic {
@@ -396,9 +397,7 @@ struct FabricLowering {
   /// The host's own link in a VLAN: the gateway, and where the kernel looks for neighbours.
   ///
   /// - Returns: where it comes from; nil where the network needs none.
-  private mutating func lowerSVI(
-    _ network: ResolvedFabric.Network, vlan: UInt16, mtu: UInt32
-  ) -> SourcePosition? {
+  private mutating func lowerSVI(_ network: ResolvedFabric.Network, vlan: UInt16) -> SourcePosition? {
     let isGateway = network.gateways.contains(host)
     guard isGateway || network.suppressesARP else { return nil }
     let source = network.intent.gateway?.source ?? network.source
@@ -406,6 +405,7 @@ struct FabricLowering {
     var link = make(name, .vlan, source)
     link.specific?.setLower(network.bridge)
     link.specific?.give(.vlanID, .number(UInt32(vlan)), network.intent.position("vlan"))
+    link.base.give(.mtu, .number(network.mtu), source)
     if isGateway {
       makeGateway(&link, network)
     } else {
@@ -447,12 +447,12 @@ struct FabricLowering {
   /// A network without a broadcast domain between hosts: the bridge has local ports alone, and answers ARP for all
   /// that it has a route to.
   private mutating func lowerRouted(_ network: ResolvedFabric.Network) {
-    let isNeeded = !localPorts(network).isEmpty
-    guard isNeeded else { return }
+    let local = network.intent.endpoints.filter { Int($0.vtep) == host }
+    // An endpoint here may come by a link that the fabric does not name: its route needs the bridge all the same.
+    guard !local.isEmpty || !localPorts(network).isEmpty else { return }
     var bridge = makeBridge(network.bridge, mac: network.gatewayMAC, mtu: network.mtu, network.source)
     makeGateway(&bridge, network)
     bridge.base.give("proxy-arp", .flag(true), network.source)
-    let local = network.intent.endpoints.filter { Int($0.vtep) == host }
     bridge.neighbours = local.flatMap { endpoint in
       endpoint.addresses.map { Neighbour(address: $0, mac: endpoint.mac, source: endpoint.source) }
     }.sorted(by: Neighbour.precedes)
