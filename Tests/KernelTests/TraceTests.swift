@@ -14,7 +14,8 @@ import Testing
   ) throws {
     let result = try lab.hosts[0].namespace.weft("trace", "br-n", mac)
     #expect(
-      result.output.hasSuffix("→ \(verdict)\n"), "\(result.output)\(result.error)", sourceLocation: sourceLocation)
+      result.output.hasSuffix("→ \(verdict)\n"), "\(result.output)\(result.error)",
+      sourceLocation: sourceLocation)
     #expect(result.status == (verdict.hasPrefix("dropped") ? 1 : 0), sourceLocation: sourceLocation)
     try machine.namespace.ip("neigh replace 10.0.1.99 lladdr \(mac) dev eth0")
     let capture = try lab.captureLeaving(1)
@@ -27,7 +28,9 @@ import Testing
   @Test(arguments: ["ipv4", "ipv6"]) func whatIsSaidIsWhatHappens(over family: String) throws {
     try FabricLab.with(3) { lab in
       func address(_ number: Int) -> String { family == "ipv4" ? lab.hosts[number].v4 : lab.hosts[number].v6 }
-      func long(_ number: Int) -> String { family == "ipv4" ? lab.hosts[number].v4 : lab.hosts[number].longV6 }
+      func long(_ number: Int) -> String {
+        family == "ipv4" ? lab.hosts[number].v4 : lab.hosts[number].longV6
+      }
       let (here, there) = (try lab.attach(1), try lab.attach(2))
       let endpoints = [here, there]
       try lab.apply(document(lab, "underlay: \(family)", endpoints: endpoints))
@@ -78,7 +81,8 @@ import Testing
       #expect(
         lost.status == 1
           && lost.output.hasSuffix(
-            "underlay   no route leads to 192.168.2.20\n→ dropped: no route leads to 192.168.2.20\n"), "\(lost.output)")
+            "underlay   no route leads to 192.168.2.20\n→ dropped: no route leads to 192.168.2.20\n"),
+        "\(lost.output)")
       try host.ip("link set vx-n down")
       #expect(try host.weft("trace", "br-n", there.mac).output.hasSuffix("→ dropped: vx-n is down\n"))
       try host.ip("link set br-n down")
@@ -86,7 +90,8 @@ import Testing
         try host.weft("trace", "br-n", there.mac).output
           == "bridge     br-n is down: it forwards nothing\n→ dropped: br-n is down: it forwards nothing\n")
       for (arguments, error) in [
-        (["br-x", there.mac], "there is no link br-x"), (["--vni", "7", there.mac], "no VXLAN device here has VNI 7"),
+        (["br-x", there.mac], "there is no link br-x"),
+        (["--vni", "7", there.mac], "no VXLAN device here has VNI 7"),
         (["lo", there.mac], "lo is no bridge, no VXLAN device, and at no bridge"),
       ] {
         let result = try host.weft(["trace"] + arguments)

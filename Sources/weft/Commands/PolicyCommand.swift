@@ -1,6 +1,6 @@
 import ArgumentParser
-import Foundation
 import Documents
+import Foundation
 import OverlayModel
 import Planning
 import Policies
