@@ -100,4 +100,77 @@ import Testing
       #expect(nexthops.count == 4, "two gateways, and a group for each network: \(nexthops)")
     }
   }
+
+  /// Gateways that all have one address cannot ask for who they do not know: the answers go to the nearest.
+  @Test func learningHasOneGateway() throws {
+    try FabricLab.with(2) { lab in
+      let blue = try lab.attach(1, network: 1, gateway: 254)
+      let red = try lab.attach(2, network: 2, gateway: 254)
+      func network(_ name: String, _ number: Int, on vteps: String?) -> String {
+        lab.network(
+          name,
+          [
+            "vni: \(number)000", "control-plane: learn", gateway(number, on: vteps),
+            "ports: {host-\(number): [tap\(number)]}",
+          ])
+      }
+      func document(on vteps: String?) -> String {
+        lab.fabric() + "networks:\n" + network("blue", 1, on: vteps) + network("red", 2, on: vteps)
+      }
+      for vteps in [nil, "host-1, host-2"] {
+        let result = try lab.hosts[0].namespace.weft(
+          "apply", "-", "--host", "host-1", input: document(on: vteps))
+        #expect(result.status == 65, "\(result.output)\(result.error)")
+        #expect(
+          result.error.contains("network red: learning needs the gateway on one VTEP"), "\(result.error)")
+      }
+      try lab.apply(document(on: "host-1"))
+      for (from, to) in [(blue, red), (red, blue)] {
+        let ping = try from.namespace.ping(to.ip, count: 2)
+        #expect(ping.isComplete, "\(from.ip) to \(to.ip): \(ping.output)")
+      }
+    }
+  }
+
+  /// Endpoints with addresses of both families, and gateways that route both.
+  @Test func bothFamiliesAreRouted() throws {
+    try FabricLab.with(2) { lab in
+      for host in lab.hosts {
+        try host.namespace.hearIPv6("default")
+        try host.namespace.forward()
+      }
+      let machines = try [1, 2].map { number in
+        let machine = try lab.attach(number, network: number, gateway: 254)
+        try machine.namespace.hearIPv6("all")
+        try machine.namespace.batch([
+          "addr add fd00:\(number)::\(number)/64 dev eth0 nodad", "route add ::/0 via fd00:\(number)::fe",
+        ])
+        return machine
+      }
+      func network(_ name: String, _ number: Int) -> String {
+        let machine = machines[number - 1]
+        return lab.network(
+          name,
+          [
+            "vni: \(number)000",
+            "gateway: {addresses: [10.0.\(number).254/24, \"fd00:\(number)::fe/64\"]}",
+          ],
+          [
+            "\(machine.mac): {ip: [\(machine.ip), \"fd00:\(number)::\(number)\"], vtep: \(machine.vtep), port: \(machine.port)}"
+          ])
+      }
+      try lab.apply(lab.fabric() + "networks:\n" + network("blue", 1) + network("red", 2))
+      let capture = try lab.captureLeaving(1)
+      for address in ["fd00:1::fe", "fd00:2::2", machines[1].ip] {
+        let ping = try machines[0].namespace.ping(address, count: 2)
+        #expect(ping.isComplete, "to \(address): \(ping.output)")
+      }
+      let back = try machines[1].namespace.ping("fd00:1::1", count: 2)
+      #expect(back.isComplete, "\(back.output)")
+      // Questions for neighbours have their answers here; what a bridge tells of its own groups may leave.
+      let frames = try lab.settled(capture, leaving: 1).encapsulated
+      #expect(!frames.contains { $0.isBroadcast || $0.destinationMAC.hasPrefix("33:33:ff") }, "\(frames)")
+      #expect(frames.contains { $0.isIPv6 && $0.destinationMAC == machines[1].mac })
+    }
+  }
 }

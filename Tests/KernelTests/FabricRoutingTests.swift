@@ -82,4 +82,17 @@ import Testing
       #expect(requests.map(\.destination) == [1, 1, 2, 2].map { lab.hosts[$0 - 1].v4 })
     }
   }
+
+  /// A link is in one VRF.
+  @Test func aDeviceOfTwoVRFsIsRefused() throws {
+    try FabricLab.with(1) { lab in
+      let external = "external: [{to: 198.51.100.0/24, vtep: host-1, device: ext0}]"
+      let result = try lab.hosts[0].namespace.weft(
+        "apply", "-", "--host", "host-1",
+        input: lab.fabric("vrfs: {one: {vni: 9000, \(external)}, two: {vni: 9001, \(external)}}"))
+      #expect(result.status == 65, "\(result.output)\(result.error)")
+      #expect(result.error.contains("<stdin>:4:"), "\(result.error)")
+      #expect(result.error.contains("vrf two: ext0 has another part in this fabric"), "\(result.error)")
+    }
+  }
 }

@@ -87,6 +87,40 @@ import Testing
     }
   }
 
+  /// The gateways are links in the VLANs of the one bridge.
+  @Test(.needs(.vlanFiltering, .dot1q)) func gatewaysOfASharedDeviceRoute() throws {
+    try FabricLab.with(3) { lab in
+      let blue = try (1...3).map { try lab.attach($0, network: 1, gateway: 254) }
+      let red = try (1...3).map { try lab.attach($0, network: 2, gateway: 254) }
+      func keys(_ network: Int) -> [String] {
+        ["control-plane: static", "gateway: {addresses: [10.0.\(network).254/24]}"]
+      }
+      try lab.apply(
+        lab.fabric() + "networks:\n" + shared(lab, "blue", 1, blue, keys(1))
+          + shared(lab, "red", 2, red, keys(2)))
+      let capture = try lab.captureLeaving(1)
+      try expectAllReachAll(blue)
+      for to in red {
+        let ping = try blue[0].namespace.ping(to.ip, count: 2)
+        #expect(ping.isComplete, "\(blue[0].ip) to \(to.ip): \(ping.output)")
+      }
+      // Routed here, and in the other network from here on.
+      let routed = try lab.settled(capture, leaving: 1).filter {
+        $0.vxlan?.inner.source == blue[0].ip && $0.vxlan?.inner.destination?.hasPrefix("10.0.2.") == true
+      }
+      #expect(routed.count == 4 && routed.allSatisfy { $0.vxlan?.vni == 2000 }, "\(routed)")
+      let frames = try lab.settled(capture, leaving: 1).encapsulated
+      #expect(!frames.contains { $0.isMulticastOrBroadcast }, "\(frames)")
+      // One gateway for all.
+      let macs = try blue.map { endpoint in
+        let ping = try endpoint.namespace.ping("10.0.1.254")
+        #expect(ping.isComplete, "\(ping.output)")
+        return try endpoint.namespace.resolved("10.0.1.254")
+      }
+      #expect(macs[0] != nil && Set(macs).count == 1, "\(macs)")
+    }
+  }
+
   // MARK: VLANs of a port
 
   /// A VLAN of a link of one host is the network elsewhere.

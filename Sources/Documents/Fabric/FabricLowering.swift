@@ -374,7 +374,8 @@ struct FabricLowering {
         // Its address is the host's own, for the bridge not to flood what is sent there.
         if network.gateways.contains(host), network.isStatic {
           bridgeEntries.append(
-            BridgeFDBEntry(mac: network.gatewayMAC, port: bridgeName, vlan: vlan, source: svi))
+            BridgeFDBEntry(
+              mac: network.gatewayMAC, port: bridgeName, vlan: vlan, marks: .permanent, source: svi))
         }
       }
       bridgeEntries += self.bridgeEntries(network, vlan: vlan) { _ in deviceName } ?? []

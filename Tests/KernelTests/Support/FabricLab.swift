@@ -231,6 +231,12 @@ func expectNoWay(
 }
 
 extension TestNamespace {
+  /// The other way round than `silenceIPv6`.
+  func hearIPv6(_ links: String) throws {
+    let result = try run(["sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/\(links)/disable_ipv6"])
+    try #require(result.status == 0, "\(result.error)")
+  }
+
   /// Routes packets, as a router does.
   func forward() throws {
     let result = try run([
