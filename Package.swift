@@ -12,6 +12,7 @@ let package = Package(
     .library(name: "Documents", targets: ["Documents"]),
     .library(name: "KernelState", targets: ["KernelState"]),
     .library(name: "Planning", targets: ["Planning"]),
+    .library(name: "Policies", targets: ["Policies"]),
     .library(name: "Applying", targets: ["Applying"]),
     // For the fuzzers alone, a package of their own.
     .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
@@ -34,23 +35,26 @@ let package = Package(
       dependencies: ["OverlayModel", .product(name: "Yams", package: "Yams")]),
     .target(name: "KernelState", dependencies: ["Netlink", "OverlayModel", "CNetlinkRoute"]),
     .target(name: "Planning", dependencies: ["OverlayModel", "CNetlinkRoute"]),
+    .target(name: "Policies", dependencies: ["Documents", "Planning"]),
     .target(name: "Applying", dependencies: ["KernelState", "Planning", "Netlink"]),
     .executableTarget(
       name: "weft",
       dependencies: [
-        "Applying", "Documents", "KernelState", "Planning", "Netlink",
+        "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Random states and a model of the kernel, for the properties that the tests below check.
     .target(name: "RandomStates", dependencies: ["OverlayModel", "Planning"], path: "Tests/RandomStates"),
     .target(
-      name: "FuzzTargets", dependencies: ["Applying", "Documents", "KernelState", "Planning", "Netlink"],
+      name: "FuzzTargets",
+      dependencies: ["Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink"],
       path: "Tests/FuzzTargets"),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RandomStates"]),
     .target(name: "FaultInjection", path: "Tests/FaultInjection"),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents", "RandomStates"]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents", "RandomStates"]),
+    .testTarget(name: "PolicyTests", dependencies: ["Policies", "Documents", "Planning", "RandomStates"]),
     // Needs root: every test makes network namespaces of its own and works on the real kernel.
     .testTarget(
       name: "KernelTests",

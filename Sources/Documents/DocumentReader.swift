@@ -3,7 +3,7 @@ import OverlayModel
 /// Reads the files of one run into declarations, which ``DocumentCompiler`` puts together.
 ///
 /// All faults are collected: a fault in one value does not keep the rest from being read.
-struct DocumentReader {
+struct DocumentReader: NodeReader {
   /// What one object of a document says, with the place of each key.
   struct Declaration {
     var link: LinkState
@@ -21,7 +21,7 @@ struct DocumentReader {
     let source: SourcePosition
   }
 
-  private(set) var diagnostics: [Diagnostic] = []
+  var diagnostics: [Diagnostic] = []
   private(set) var declarations: [InterfaceName: Declaration] = [:]
   private(set) var memberships: [Membership] = []
   /// Nil where no file speaks of nexthops.
@@ -52,15 +52,6 @@ struct DocumentReader {
     } catch {
       diagnostics.append(error)
     }
-  }
-
-  mutating func report(_ diagnostic: Diagnostic) throws(Diagnostic) {
-    guard diagnostics.count < Self.faultLimit else {
-      throw Diagnostic(
-        position: diagnostic.position,
-        message: "more than \(Self.faultLimit) faults: the rest of this file was not looked at")
-    }
-    diagnostics.append(diagnostic)
   }
 
   private mutating func readDocument(_ cursor: YAMLCursor, _ start: SourcePosition) throws(Diagnostic) {

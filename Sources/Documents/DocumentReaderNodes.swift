@@ -1,15 +1,28 @@
 import OverlayModel
 
-// The ways to read a node. A fault in one value is noted, and the next one is read.
+/// What reads a file node by node and collects the faults: a fault in one value does not keep the rest from being
+/// read.
+package protocol NodeReader {
+  var diagnostics: [Diagnostic] { get set }
+}
 
-extension DocumentReader {
+extension NodeReader {
+  package mutating func report(_ diagnostic: Diagnostic) throws(Diagnostic) {
+    guard diagnostics.count < DocumentReader.faultLimit else {
+      throw Diagnostic(
+        position: diagnostic.position,
+        message: "more than \(DocumentReader.faultLimit) faults: the rest of this file was not looked at")
+    }
+    diagnostics.append(diagnostic)
+  }
+
   /// A mapping whose keys are known. A fault in one value is noted, and the next key is read.
   ///
   /// - Returns: the keys that are at fault, also by a name that was likely meant to be them.
   @discardableResult
-  mutating func readObject(
+  package mutating func readObject(
     _ cursor: YAMLCursor, keys: [String], impossible: [String: String] = [:],
-    _ body: (inout DocumentReader, _ key: String, SourcePosition) throws(Diagnostic) -> Void
+    _ body: (inout Self, _ key: String, SourcePosition) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Set<String> {
     var seen: [String: SourcePosition] = [:]
     var faulty: Set<String> = []
@@ -53,9 +66,9 @@ extension DocumentReader {
   }
 
   /// A mapping from names of links.
-  mutating func readNamed(
+  package mutating func readNamed(
     _ cursor: YAMLCursor,
-    _ body: (inout DocumentReader, InterfaceName, SourcePosition) throws(Diagnostic) -> Void
+    _ body: (inout Self, InterfaceName, SourcePosition) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     var seen: [InterfaceName: SourcePosition] = [:]
     try cursor.readMapping { key, isMerged throws(Diagnostic) in
@@ -77,8 +90,8 @@ extension DocumentReader {
   }
 
   /// A mapping with very many keys: what is given twice is found when it is sorted.
-  mutating func readTable(
-    _ cursor: YAMLCursor, _ body: (inout DocumentReader, YAMLScalar, Bool) throws(Diagnostic) -> Void
+  package mutating func readTable(
+    _ cursor: YAMLCursor, _ body: (inout Self, YAMLScalar, Bool) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     try cursor.readMapping { key, isMerged throws(Diagnostic) in
       do throws(Diagnostic) {
@@ -89,8 +102,8 @@ extension DocumentReader {
     }
   }
 
-  mutating func readList(
-    _ cursor: YAMLCursor, _ key: String, _ body: (inout DocumentReader) throws(Diagnostic) -> Void
+  package mutating func readList(
+    _ cursor: YAMLCursor, _ key: String, _ body: (inout Self) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     try expect(.sequence, cursor, key, "a list, such as [first, second]")
     try cursor.readSequence { () throws(Diagnostic) in
@@ -102,12 +115,12 @@ extension DocumentReader {
     }
   }
 
-  func readScalar(_ cursor: YAMLCursor, _ key: String) throws(Diagnostic) -> YAMLScalar {
+  package func readScalar(_ cursor: YAMLCursor, _ key: String) throws(Diagnostic) -> YAMLScalar {
     try expect(.scalar, cursor, key, "a single value")
     return try cursor.readScalar()
   }
 
-  func expect(
+  package func expect(
     _ kind: NodeKind, _ cursor: YAMLCursor, _ key: String, _ expected: String
   ) throws(Diagnostic) {
     guard let next = try cursor.peek(), next.kind != kind else { return }
@@ -121,7 +134,7 @@ extension DocumentReader {
   }
 
   /// Whether nothing is said (`vx-prod:` with nothing behind it), which stands for no keys.
-  func skipsNull(_ cursor: YAMLCursor) throws(Diagnostic) -> Bool {
+  package func skipsNull(_ cursor: YAMLCursor) throws(Diagnostic) -> Bool {
     guard let next = try cursor.peek(), next.kind == .scalar else { return false }
     let scalar = try cursor.readScalar()
     guard scalar.isNull else {
@@ -132,7 +145,7 @@ extension DocumentReader {
   }
 
   /// A table that says nothing is more likely forgotten than meant to be emptied.
-  func checkNotNull(_ cursor: YAMLCursor, _ key: String, _ way: String) throws(Diagnostic) {
+  package func checkNotNull(_ cursor: YAMLCursor, _ key: String, _ way: String) throws(Diagnostic) {
     guard let next = try cursor.peek(), next.kind == .scalar else { return }
     let scalar = try cursor.readScalar()
     guard scalar.isNull else {
@@ -146,7 +159,7 @@ extension DocumentReader {
       position: scalar.position, message: "\(key): nothing is said: write \(way), or leave the key out")
   }
 
-  func shortened(_ text: String) -> String {
+  package func shortened(_ text: String) -> String {
     text.count > 60 ? text.prefix(60) + "…" : text
   }
 }

@@ -53,6 +53,9 @@ public enum SourceLoader {
     return name[...slash] + path
   }
 
+  /// Whether there is a file, or a directory, of that name.
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   private struct Failure: Error {
     let path: String
     let reason: String

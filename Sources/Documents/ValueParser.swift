@@ -1,7 +1,7 @@
 import OverlayModel
 
 /// Turns scalars into values; what is wrong comes back as the end of a sentence that begins with the key.
-enum ValueParser {
+package enum ValueParser {
   /// - Returns: nil where the document asks for what it would get by leaving the key out (`mtu: auto`).
   static func value(
     of scalar: YAMLScalar, for attribute: Attribute
@@ -77,7 +77,7 @@ enum ValueParser {
     }
   }
 
-  static func flag(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> Bool {
+  package static func flag(_ scalar: YAMLScalar, _ key: String) throws(Diagnostic) -> Bool {
     if scalar.isPlain, scalar.equals("true") { return true }
     if scalar.isPlain, scalar.equals("false") { return false }
     var hint = ""
@@ -90,7 +90,7 @@ enum ValueParser {
       position: scalar.position, message: "\(key): \(shown(scalar)) is not true or false\(hint)")
   }
 
-  static func number(
+  package static func number(
     _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>, orWords words: [String] = [],
     unit: String = ""
   ) throws(Diagnostic) -> UInt32 {
@@ -115,7 +115,7 @@ enum ValueParser {
   }
 
   /// A number, or a range of them as LOW-HIGH.
-  static func span(
+  package static func span(
     _ scalar: YAMLScalar, _ key: String, _ range: ClosedRange<UInt32>
   ) throws(Diagnostic) -> ClosedRange<UInt32> {
     let parts = scalar.text.split(separator: "-", omittingEmptySubsequences: false)
@@ -218,7 +218,7 @@ enum ValueParser {
   }
 
   /// A scalar as part of a message: in quotes if it is one in the document, and not endlessly long.
-  static func shown(_ scalar: YAMLScalar) -> String {
+  package static func shown(_ scalar: YAMLScalar) -> String {
     if scalar.isNull { return "nothing" }
     let limit = 60
     let text = scalar.text

@@ -209,15 +209,31 @@ public struct HostObserver {
     return result
   }
 
+  /// How the host's routes lead to each address.
+  ///
+  /// - Returns: nothing for what no route leads to.
+  public func paths(
+    to addresses: Set<IPAddress>, _ state: HostState
+  ) throws(NetlinkError) -> [IPAddress: UnderlayPath] {
+    let byIndex = Dictionary(
+      state.links.values.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    return try paths(to: addresses, byIndex)
+  }
+
+  private func paths(
+    to addresses: Set<IPAddress>, _ links: [Int32: LinkState]
+  ) throws(NetlinkError) -> [IPAddress: UnderlayPath] {
+    var result: [IPAddress: UnderlayPath] = [:]
+    for address in addresses {
+      if let path = try PathObserver.path(to: address, socket, links: links) { result[address] = path }
+    }
+    return result
+  }
+
   private func readPathMTU(
     _ state: HostState, _ links: [Int32: LinkState]
   ) throws(NetlinkError) -> [IPAddress: UInt32] {
-    let linkMTU = links.compactMapValues { $0.base.number(.mtu) }
-    var result: [IPAddress: UInt32] = [:]
-    for vtep in state.vtepsByRoute {
-      if let mtu = try PathObserver.pathMTU(to: vtep, socket, linkMTU: linkMTU) { result[vtep] = mtu }
-    }
-    return result
+    try paths(to: state.vtepsByRoute, links).compactMapValues(\.mtu)
   }
 }
 

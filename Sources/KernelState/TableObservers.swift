@@ -223,9 +223,9 @@ enum AddressObserver {
 
 /// Asks the kernel by which link, and with which MTU, it would reach an address.
 enum PathObserver {
-  static func pathMTU(
-    to address: IPAddress, _ socket: NetlinkSocket, linkMTU: [Int32: UInt32]
-  ) throws(NetlinkError) -> UInt32? {
+  static func path(
+    to address: IPAddress, _ socket: NetlinkSocket, links: [Int32: LinkState]
+  ) throws(NetlinkError) -> UnderlayPath? {
     do {
       return try socket.request(
         type: RTM_GETROUTE,
@@ -236,23 +236,26 @@ enum PathObserver {
           writer.put(header: header)
           address.withBytes { writer.put(Int(RTA_DST.rawValue), bytes: $0) }
         },
-        read: { message -> UInt32? in
+        read: { message -> UnderlayPath? in
           guard message.type == UInt16(RTM_NEWROUTE), let header = message.header(rtmsg.self),
             header.rtm_type == UInt8(RTN_UNICAST)
           else { return nil }
-          var mtu: UInt32?
+          var path = UnderlayPath()
           for attribute in message.attributes(after: rtmsg.self) {
             switch Int(attribute.type) {
             case Int(RTA_OIF.rawValue):
-              let link = attribute.u32.flatMap { linkMTU[Int32(bitPattern: $0)] }
-              mtu = [mtu, link].compactMap(\.self).min()
+              guard let link = attribute.u32.flatMap({ links[Int32(bitPattern: $0)] }) else { break }
+              path.device = link.name
+              path.mtu = [path.mtu, link.base.number(.mtu)].compactMap(\.self).min()
+            case Int(RTA_GATEWAY.rawValue): path.via = IPAddress(bytes: attribute.payload)
+            case Int(RTA_PREFSRC.rawValue): path.source = IPAddress(bytes: attribute.payload)
             case Int(RTA_METRICS.rawValue):
               let own = attribute.nested.first(RTAX_MTU)?.u32
-              mtu = [mtu, own].compactMap(\.self).min()
+              path.mtu = [path.mtu, own].compactMap(\.self).min()
             default: break
             }
           }
-          return mtu
+          return path
         })
     } catch  where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
       return nil

@@ -8,8 +8,11 @@ import OverlayModel
 
 /// A plan for machines: one JSON object.
 public enum JSONRendering {
+  /// - Parameter sources: the files behind the positions of findings.
   /// - Returns: the object, with a line feed at its end.
-  public static func render(_ plan: Plan) throws -> String {
+  public static func render(
+    _ plan: Plan, findings: [Finding] = [], _ sources: SourceMap = SourceMap()
+  ) throws -> String {
     var changes: [JSONChange] = []
     var summary = PlanSummary()
     for step in plan.steps {
@@ -25,6 +28,7 @@ public enum JSONRendering {
         "delete": summary.delete,
       ],
       disruption: plan.disruption,
+      findings: findings.map { JSONFinding($0, sources) },
       notes: plan.notes.map { JSONNote($0, plan.sources) })
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -36,6 +40,7 @@ public enum JSONRendering {
     let changes: [JSONChange]
     let summary: [String: Int]
     let disruption: Disruption
+    let findings: [JSONFinding]
     let notes: [JSONNote]
   }
 

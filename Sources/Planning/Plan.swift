@@ -141,6 +141,8 @@ public struct Plan: Sendable {
   public internal(set) var notes: [Note] = []
   /// If there are any, the steps are not to be carried out.
   public internal(set) var problems: [PlanProblem] = []
+  /// What there was of weft's when the plan was made.
+  public internal(set) var owned = OwnedCount()
   /// The documents behind the steps' positions.
   public let sources: SourceMap
 

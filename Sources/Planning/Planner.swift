@@ -75,6 +75,7 @@ public struct Planner {
         return link.owner == .others || !options.prunes
       })
     plan = Plan(sources: desired.sources)
+    plan.owned = OwnedCount(observed, desired: desired)
   }
 
   private mutating func run() {

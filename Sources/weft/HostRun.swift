@@ -4,6 +4,7 @@ import Documents
 import Netlink
 import OverlayModel
 import Planning
+import Policies
 
 #if canImport(Glibc)
   import Glibc
@@ -19,6 +20,8 @@ struct HostRun {
   var files: [SourceFile] = []
   /// Whose part of a fabric it is; nil where there is no fabric.
   var host: String?
+  /// What documents and plan have to satisfy, where that is asked.
+  var policies: PolicySet?
 
   // MARK: Looking
 
@@ -39,6 +42,11 @@ struct HostRun {
     return result
   }
 
+  func review(_ plan: Plan) -> Review {
+    guard let policies, case .documents(let desired, _) = goal else { return Review() }
+    return Review(policies, desired, files, plan: plan)
+  }
+
   func applier() throws -> Applier { Applier(try namespace.open(), goal: goal) }
 
   // MARK: Changing
@@ -55,10 +63,11 @@ struct HostRun {
   /// if anything fails.
   ///
   /// - Returns: false if there was nothing to do.
-  func change(command: String, _ settings: Settings = Settings(), show: (Plan) throws -> Bool) throws -> Bool
+  func change(command: String, _ settings: Settings = Settings(), show: (Plan, Review) throws -> Bool) throws
+    -> Bool
   {
     try Privilege.check(command)
-    Trust.check(files.map(\.name))
+    Trust.check(files.map(\.name) + (policies?.files.dropFirst().map(\.name) ?? []))
     let session = try HostSession.open(namespace)
     let lock = try session.lock(command)
     defer { withExtendedLifetime(lock) {} }
@@ -67,7 +76,11 @@ struct HostRun {
     let applier = Applier(session.socket, goal: goal)
     applier.allowedDisruption = settings.allowedDisruption
     let (observed, plan) = try plan(applier)
-    guard try show(plan), !plan.isEmpty else {
+    let review = review(plan)
+    review.report()
+    let isAgreed = try show(plan, review)
+    try review.refuse(ExitStatus.failed, "nothing was changed")
+    guard isAgreed, !plan.isEmpty else {
       if plan.isEmpty, let earlier { try end(session, earlier: earlier, nil) }
       return false
     }

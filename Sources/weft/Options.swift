@@ -92,11 +92,11 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "List every entry, however many there are.")
   var full = false
 
-  func print(_ plan: Plan) throws {
+  func print(_ plan: Plan, _ review: Review = Review()) throws {
     switch format {
     case .text:
       Console.print(TextRendering(isFull: full, isColoured: Console.colours(.output)).render(plan))
-    case .json: Console.print(try JSONRendering.render(plan))
+    case .json: Console.print(try JSONRendering.render(plan, findings: review.findings, review.sources))
     case .iproute2: Console.print(IPRoute2Rendering.render(plan))
     }
   }
@@ -109,6 +109,7 @@ struct HostArguments: ParsableArguments {
   @OptionGroup var namespace: NamespaceOption
   @OptionGroup var output: OutputOptions
   @OptionGroup var ownership: OwnershipOptions
+  @OptionGroup var policies: PolicyOptions
 
   /// Reads the documents; the kernel is not looked at yet.
   func prepare() throws -> HostRun {
@@ -116,7 +117,7 @@ struct HostArguments: ParsableArguments {
     let compiled = try host.compile(parsed)
     return HostRun(
       namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files,
-      host: host.name(parsed))
+      host: host.name(parsed), policies: try policies.load())
   }
 }
 

@@ -4,6 +4,7 @@ import Documents
 import Netlink
 import OverlayModel
 import Planning
+import Policies
 
 #if canImport(Glibc)
   import Glibc
@@ -64,14 +65,15 @@ struct PlanFile {
   }
 
   /// The documents of the plan, as they were when it was made.
-  func run(_ namespace: NamespaceOption) throws -> HostRun {
+  func run(_ namespace: NamespaceOption, _ policies: PolicySet) throws -> HostRun {
     let files = stored.documents.map {
       SourceFile(name: $0.name, bytes: Array($0.text.utf8), isDocument: $0.isTable != true)
     }
     do throws(DocumentFaults) {
       let compiled = try DocumentCompiler.compile(files, host: stored.host)
       return HostRun(
-        namespace: namespace, goal: .documents(compiled.state, stored.options), files: compiled.files)
+        namespace: namespace, goal: .documents(compiled.state, stored.options), files: compiled.files,
+        policies: policies)
     } catch {
       Console.report(error.diagnostics, error.files)
       Console.error("\(path): the documents in the plan are not valid; nothing was changed")

@@ -13,12 +13,16 @@ struct Weft: ParsableCommand {
         weft apply overlay.yaml     change it, and verify it
 
       Exit status: 0 nothing to do, or done and verified; 1 failed; 2 `diff` found changes; \
-      64 wrong usage; 65 a document is not valid; 77 not permitted.
+      64 wrong usage; 65 a document or a policy is not valid; 77 not permitted.
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "Documents", subcommands: [Validate.self, Compile.self, MTU.self, Schema.self]),
-      CommandGroup(name: "Host", subcommands: [Diff.self, Apply.self, Show.self, Delete.self, Doctor.self]),
+      CommandGroup(
+        name: "Documents",
+        subcommands: [Validate.self, Compile.self, MTU.self, PolicyCommand.self, Schema.self]),
+      CommandGroup(
+        name: "Host",
+        subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),
       CommandGroup(
         name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])

@@ -4,6 +4,7 @@ import KernelState
 import Netlink
 import OverlayModel
 import Planning
+import Policies
 
 /// What is fed with arbitrary bytes: by libFuzzer (Scripts/fuzz), and by a test that replays the corpus.
 ///
@@ -17,6 +18,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case plan
   /// What is on disk between two runs.
   case journal
+  /// Files of `--policy`.
+  case policy
 
   /// What was found wrong, beside crashes.
   public struct Finding: Error {
@@ -29,6 +32,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .netlink: Self.readDatagram(bytes)
     case .plan: try Self.readPlan(bytes)
     case .journal: try Self.readJournal(bytes)
+    case .policy: try Self.readPolicy(bytes)
     }
   }
 
@@ -42,13 +46,48 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       let state = try DocumentCompiler.compile([file]).state
       use(Planner.plan(desired: state, observed: HostState()))
     } catch {
-      let rendered = DiagnosticRenderer(files: error.files, colour: false).render(error.diagnostics)
-      try require(!error.diagnostics.isEmpty && !rendered.isEmpty, "a fault without a word")
-      for diagnostic in error.diagnostics {
-        // The end of a file may count as a line of its own.
-        let line = Int(diagnostic.position.line)
-        try require(line <= 1 || file.line(line - 1) != nil, "line \(line) is not in the file")
-      }
+      try check(error, file)
+    }
+  }
+
+  private static func check(_ error: DocumentFaults, _ file: SourceFile) throws {
+    let rendered = DiagnosticRenderer(files: error.files, colour: false).render(error.diagnostics)
+    try require(!error.diagnostics.isEmpty && !rendered.isEmpty, "a fault without a word")
+    for diagnostic in error.diagnostics {
+      // The end of a file may count as a line of its own.
+      let line = Int(diagnostic.position.line)
+      try require(line <= 1 || file.line(line - 1) != nil, "line \(line) is not in the file")
+    }
+  }
+
+  /// A host on which every rule has something to look at.
+  private static let reviewed = SourceFile(
+    name: "reviewed.yaml",
+    bytes: Array(
+      """
+      weft: 1
+      nexthops: {11: {via: 192.0.2.12, fdb: true}, 20: {group: [11], fdb: true}}
+      vxlans:
+        vx0: {vni: 1, local: 192.0.2.11, device: eth0, flood: [192.0.2.11], fdb: {aa:aa:aa:aa:aa:01: {nexthop: 20}}}
+        vx1: {external: true, port: 4790, vnis: {1-3: {flood: [192.0.2.12, 192.0.2.13]}}}
+      gretaps: {gre0: {local: 192.0.2.11, remote: 192.0.2.12}}
+      bridges: {br0: {ports: {vx0: , gre0: }, neighbours: {10.0.0.1: "02:00:00:00:00:01"}}}
+      links: {eth0: {mtu: 1500}}
+
+      """.utf8))
+
+  private static func readPolicy(_ bytes: [UInt8]) throws {
+    let file = SourceFile(name: "fuzz.yaml", bytes: bytes)
+    do throws(DocumentFaults) {
+      let policies = try PolicySet([file])
+      let state = try DocumentCompiler.compile([reviewed]).state
+      let going = Planner.plan(desired: HostState(), observed: state)
+      let findings =
+        policies.policy.findings(in: state, plan: nil)
+        + policies.policy.findings(in: HostState(), plan: going)
+      _ = try? JSONRendering.render(going, findings: findings)
+    } catch {
+      try check(error, file)
     }
   }
 

@@ -1,205 +1,233 @@
 import Foundation
 import Testing
 
-/// Real packets over what hosts make of one fabric document.
+/// Real packets over one document that every host applies.
 @Suite struct FabricPacketTests {
-  /// `Examples/fabric.yaml`: three tenants on five hosts, each in a subnet of its own behind a router.
-  @Test func threeTenantsOnFiveHosts() throws {
-    let document = try String(
-      contentsOf: packageRoot.appendingPathComponent("Examples/fabric.yaml"), encoding: .utf8)
-    let addresses = [
-      "vtep-10": ["192.168.1.10"], "vtep-20": ["192.168.2.20"], "vtep-30": ["192.168.3.30"],
-      "vtep-40": ["192.168.4.40"], "vtep-50": ["192.168.5.50"],
-    ]
-    try FabricLab.with(.routed, addresses) { lab in
-      let machines: [(name: String, host: String, port: String, mac: String, ip: String)] = [
-        ("p1", "vtep-10", "prod0", "aa:aa:aa:aa:aa:01", "10.0.1.1"),
-        ("p2", "vtep-20", "prod0", "aa:aa:aa:aa:aa:02", "10.0.1.2"),
-        ("p3", "vtep-30", "prod0", "aa:aa:aa:aa:aa:03", "10.0.1.3"),
-        ("d1", "vtep-10", "dev0", "b2:bb:bb:bb:bb:01", "10.0.1.1"),
-        ("d2", "vtep-40", "dev0", "b2:bb:bb:bb:bb:02", "10.0.1.2"),
-        ("t1", "vtep-50", "ten0", "cc:cc:cc:cc:cc:01", "10.7.0.1"),
-        ("t2", "vtep-10", "ten0", "cc:cc:cc:cc:cc:02", "10.7.0.2"),
+  // MARK: The example
+
+  @Test func theExampleKeepsThreeTenantsApart() throws {
+    try FabricLab.with(5, names: (1...5).map { "vtep-\($0)0" }) { lab in
+      let document = try String(
+        contentsOf: packageRoot.appendingPathComponent("Examples/fabric.yaml"), encoding: .utf8)
+      func attach(_ mac: String, _ ip: String, _ host: Int, _ port: String) throws -> FabricLab.Endpoint {
+        try lab.attach(to: lab.hosts[host - 1], port: port, mac: mac, ip: ip)
+      }
+      let production = [
+        try attach("aa:aa:aa:aa:aa:01", "10.0.1.1", 1, "prod0"),
+        try attach("aa:aa:aa:aa:aa:02", "10.0.1.2", 2, "prod0"),
+        try attach("aa:aa:aa:aa:aa:03", "10.0.1.3", 3, "prod0"),
       ]
-      for machine in machines {
-        try lab.addMachine(
-          machine.name, at: machine.host, port: machine.port, mac: machine.mac, ["\(machine.ip)/8"])
-      }
+      let development = [
+        try attach("b2:bb:bb:bb:bb:01", "10.0.1.1", 1, "dev0"),
+        try attach("b2:bb:bb:bb:bb:02", "10.0.1.2", 4, "dev0"),
+      ]
+      let tenantA = [
+        try attach("cc:cc:cc:cc:cc:01", "10.7.0.1", 5, "ten0"),
+        try attach("cc:cc:cc:cc:cc:02", "10.7.0.2", 1, "ten0"),
+      ]
       try lab.apply(document)
-      let capture = try lab.captureLeaving("vtep-10")
-      for (from, to, mac) in [
-        ("p1", "10.0.1.2", "aa:aa:aa:aa:aa:02"), ("p1", "10.0.1.3", "aa:aa:aa:aa:aa:03"),
-        ("p2", "10.0.1.3", "aa:aa:aa:aa:aa:03"), ("p3", "10.0.1.1", "aa:aa:aa:aa:aa:01"),
-        ("d1", "10.0.1.2", "b2:bb:bb:bb:bb:02"), ("d2", "10.0.1.1", "b2:bb:bb:bb:bb:01"),
-        ("t1", "10.7.0.2", "cc:cc:cc:cc:cc:02"), ("t2", "10.7.0.1", "cc:cc:cc:cc:cc:01"),
+      let capture = try lab.captureLeaving(1)
+      for network in [production, development, tenantA] {
+        for from in network {
+          for to in network where to.mac != from.mac { try expectReach(from, to) }
+        }
+      }
+      // The addresses of the one are none in the other, although the subnet is the same.
+      try expectNoWay(development[0], "10.0.1.3")
+      try tenantA[1].namespace.ip("route add 10.0.1.0/24 dev eth0")
+      for address in ["10.0.1.1", "10.0.1.2", "10.0.1.3"] { try expectNoWay(tenantA[1], address) }
+
+      let frames = try lab.settled(capture, leaving: 1)
+      for (from, to, vni, vtep) in [
+        (production[0], production[1], 5000, "192.168.2.20"),
+        (production[0], production[2], 5000, "192.168.3.30"),
+        (development[0], development[1], 6000, "192.168.4.40"),
+        (tenantA[1], tenantA[0], 7000, "192.168.5.50"),
       ] {
-        try lab.expectPing(from, to)
-        #expect(try lab.machine(from).resolved(to) == mac)
+        let requests = frames.filter {
+          $0.vxlan?.inner.sourceMAC == from.mac && $0.vxlan?.inner.destinationMAC == to.mac
+            && $0.vxlan?.inner.echoRequest != nil
+        }
+        #expect(requests.count == 2, "\(from.mac) to \(to.mac): \(frames)")
+        #expect(requests.allSatisfy { $0.vxlan?.vni == vni && $0.destination == vtep }, "\(requests)")
       }
-      // Development has no third machine, though production has: the subnets never meet.
-      try lab.expectNoPing("d1", "10.0.1.3")
-      try lab.expectNoPing("p1", "10.7.0.2")
-      try lab.expectNoPing("t1", "10.0.1.1")
-      let frames = try lab.settled(capture, leaving: "vtep-10", to: "192.168.1.1").compactMap(\.vxlan)
-      for frame in frames where frame.inner.echoRequest != nil || frame.inner.echoReply != nil {
-        // In each network only its own machines speak.
-        let prefix = ["aa:", "b2:", "cc:"][frame.vni / 1000 - 5]
-        #expect(frame.inner.sourceMAC.hasPrefix(prefix) && frame.inner.destinationMAC.hasPrefix(prefix))
+      for (network, vni) in [(production, 5000), (development, 6000), (tenantA, 7000)] {
+        let macs = Set(network.map(\.mac))
+        #expect(frames.allSatisfy { !macs.contains($0.vxlan?.inner.sourceMAC ?? "") || $0.vxlan?.vni == vni })
       }
-      #expect(Set(frames.map(\.vni)) == [5000, 6000, 7000])
+      // Nothing is left to do.
+      for host in lab.hosts {
+        let result = try host.namespace.weft(
+          "diff", "-", "--host", host.name, input: document)
+        #expect(result.status == 0, "\(host.name): \(result.output)\(result.error)")
+      }
     }
+  }
+
+  // MARK: Suppression
+
+  /// A hundred machines behind host-2, of whom one exists, and one behind host-1 that asks for all of them.
+  private func askForEach(suppression: Bool) throws -> [Frame] {
+    var result: [Frame] = []
+    try FabricLab.with(3) { lab in
+      let (asker, other) = (try lab.attach(1, number: 201), try lab.attach(2, number: 1))
+      let known = (1...100).map {
+        "02:00:00:00:01:\(String(format: "%02x", $0)): {ip: 10.0.1.\($0), vtep: host-2, port: tap1}"
+      }
+      try lab.apply(
+        lab.fabric() + "networks:\n"
+          + lab.network(
+            "blue", ["vni: 5000", "arp-suppression: \(suppression)"], known + [asker.line]))
+      let capture = try lab.captureLeaving(1)
+      try asker.namespace.batch((1...100).map { "neigh replace 10.0.1.\($0) dev eth0 use" })
+      if suppression {
+        try poll("each question has its answer") {
+          try asker.namespace.json("ip neigh show dev eth0").count { $0["lladdr"] != nil } == 100
+        }
+      }
+      try expectReach(asker, other)
+      result = try lab.settled(capture, leaving: 1)
+    }
+    return result
+  }
+
+  @Test func noQuestionForAKnownEndpointIsFlooded() throws {
+    let frames = try askForEach(suppression: true)
+    #expect(frames.encapsulated.contains { $0.echoRequest != nil })
+    #expect(!frames.encapsulated.contains { $0.isARP || $0.isMulticastOrBroadcast }, "\(frames)")
+
+    // The same questions without: there was something to hold back.
+    let flooded = try askForEach(suppression: false).encapsulated.filter { $0.isARP && $0.isBroadcast }
+    print("100 questions without suppression: \(flooded.count) broadcasts on the underlay, with it: 0")
+    #expect(Set(flooded.compactMap(\.arpTarget)).count == 100)
+    #expect(flooded.count >= 200, "to two other VTEPs each")
   }
 
   // MARK: Floods
 
-  private static let flat = [
-    "a": ["192.0.2.11", "2001:db8::11"], "b": ["192.0.2.12", "2001:db8::12"],
-    "c": ["192.0.2.13", "2001:db8::13"],
-  ]
-
-  /// Two machines on two of three hosts; what is said of the network is up to the test.
-  private func document(_ network: String, endpoints: Bool = true, fabric: String = "") -> String {
-    let known = """
-      endpoints:
-            02:00:00:00:00:01: {ip: 10.0.0.1, vtep: a, port: tap0}
-            02:00:00:00:00:02: {ip: 10.0.0.2, vtep: b, port: tap0}
-      """
-    return """
-      weft: 1
-      fabric:
-        device: eth0
-      \(fabric)  vteps:
-          a: {addresses: [192.0.2.11, "2001:db8::11"]}
-          b: {addresses: [192.0.2.12, "2001:db8::12"]}
-          c: {addresses: [192.0.2.13, "2001:db8::13"]}
-      networks:
-        n:
-          vni: 5000
-          \(network)
-          \(endpoints ? known : "ports: {a: [tap0], b: [tap0]}")
-      """
-  }
-
-  private func addPair(_ lab: FabricLab) throws {
-    try lab.addMachine("m1", at: "a", port: "tap0", mac: "02:00:00:00:00:01", ["10.0.0.1/24"])
-    try lab.addMachine("m2", at: "b", port: "tap0", mac: "02:00:00:00:00:02", ["10.0.0.2/24"])
-  }
-
-  private func broadcasts(_ lab: FabricLab, _ capture: PacketCapture) throws -> Int {
-    try lab.settled(capture, leaving: "a", to: "192.0.2.13").encapsulated.count { $0.isBroadcast }
-  }
-
-  /// A hundred questions for a known address: none of them gets to the underlay, unless the answer is switched off.
-  @Test func suppressionKeepsQuestionsOffTheUnderlay() throws {
-    try FabricLab.with(.flat, Self.flat) { lab in
-      try addPair(lab)
-      for (suppression, expected) in [("true", 0...0), ("false", 100...400)] {
-        try lab.apply(document("arp-suppression: \(suppression)"))
-        let capture = try lab.captureLeaving("a")
-        let script =
-          "for i in $(seq 100); do ip neigh flush dev eth0; ping -n -q -c 1 -W 2 10.0.0.2 >/dev/null || exit 1; done"
-        let result = try lab.machine("m1").run(["sh", "-c", script])
-        #expect(result.status == 0, "suppression \(suppression): \(result.error)")
-        let count = try broadcasts(lab, capture)
-        print("broadcasts on the underlay for 100 questions, arp-suppression \(suppression): \(count)")
-        #expect(expected.contains(count))
-      }
+  /// Three hosts with an endpoint each, in one network.
+  private func withThree(
+    over kind: FabricLab.Underlay = .routed, _ keys: [String], fabric: [String] = [], isListed: Bool = true,
+    _ body: (FabricLab, [FabricLab.Endpoint]) throws -> Void
+  ) throws {
+    try FabricLab.with(3, kind) { lab in
+      let endpoints = try (1...3).map { try lab.attach($0) }
+      var keys = ["vni: 5000"] + keys
+      if !isListed { keys.append("ports: {host-1: [tap1], host-2: [tap1], host-3: [tap1]}") }
+      let section = fabric.isEmpty ? lab.fabric() : lab.fabric(fabric.joined(separator: "\n  "))
+      try lab.apply(
+        section + "networks:\n" + lab.network("blue", keys, isListed ? endpoints.map(\.line) : []))
+      try body(lab, endpoints)
     }
   }
 
-  /// Every way to flood, and every one who says where addresses are, over both families.
-  @Test(arguments: ["ipv4", "ipv6"]) func eachControlPlaneCarriesPings(over family: String) throws {
-    try FabricLab.with(.flat, Self.flat) { lab in
-      try addPair(lab)
-      let group = family == "ipv4" ? "239.1.1.1" : "\"ff05::5000\""
-      for network in [
-        "control-plane: learn", "control-plane: learn\n    flood: {multicast: \(group)}",
-        "flood: {multicast: \(group)}",
-        "flood: none", "arp-suppression: false", "unknown-unicast: flood",
-      ] {
-        let isLearning = network.contains("learn")
-        let text = document("underlay: \(family)\n    \(network)", endpoints: !isLearning)
-        try lab.apply(text)
-        let capture = try lab.captureLeaving("a")
-        for machine in ["m1", "m2"] { try lab.machine(machine).ip("neigh flush dev eth0") }
-        try lab.expectPing("m1", "10.0.0.2")
-        try lab.expectPing("m2", "10.0.0.1")
-        // An address that nobody has.
-        _ = try lab.machine("m1").ping("10.0.0.9", timeout: 0.3)
-        let frames = try lab.settled(capture, leaving: "a", to: "192.0.2.13").filter { $0.vxlan != nil }
-        let flooded = frames.filter { $0.vxlan?.inner.isBroadcast == true }
-        let destinations = Set(flooded.compactMap(\.destination))
-        let expected: Set<String> =
-          network.contains("none")
-          ? []
-          : network.contains("multicast")
-            ? [family == "ipv4" ? "239.1.1.1" : "ff05:0:0:0:0:0:0:5000"]
-            : family == "ipv4"
-              ? ["192.0.2.12", "192.0.2.13"] : ["2001:db8:0:0:0:0:0:12", "2001:db8:0:0:0:0:0:13"]
-        #expect(destinations == expected, "\(family) \(network): \(flooded)")
-        for host in ["a", "b", "c"] { try lab.host(host).weft("delete", "--yes") }
+  @Test func learningFindsTheWayByHeadEndReplication() throws {
+    try withThree(["control-plane: learn"], isListed: false) { lab, endpoints in
+      let capture = try lab.captureLeaving(1)
+      try expectAllReachAll(endpoints)
+      let frames = try lab.settled(capture, leaving: 1)
+      // The question goes to each, the packet to whom it is for.
+      let questions = frames.filter {
+        $0.vxlan?.inner.arpTarget == endpoints[1].ip && $0.vxlan?.inner.isBroadcast == true
       }
+      #expect(Set(questions.compactMap(\.destination)) == [lab.hosts[1].v4, lab.hosts[2].v4])
+      let requests = frames.filter {
+        $0.vxlan?.inner.destinationMAC == endpoints[1].mac && $0.vxlan?.inner.echoRequest != nil
+      }
+      #expect(requests.count == 2 && requests.allSatisfy { $0.destination == lab.hosts[1].v4 }, "\(requests)")
+      let learned = try lab.hosts[0].namespace.json("bridge fdb show dev vx-blue").filter {
+        $0["dst"] != nil && $0["mac"] as? String == endpoints[1].mac
+      }
+      #expect(learned.count == 1 && learned.first?["dst"] as? String == lab.hosts[1].v4)
     }
   }
 
-  /// A frame to an address that no document names goes nowhere, or where broadcasts go.
-  @Test func unknownAddresses() throws {
-    try FabricLab.with(.flat, Self.flat) { lab in
-      try addPair(lab)
-      for (mode, isFlooded) in [("drop", false), ("flood", true)] {
-        try lab.apply(document("unknown-unicast: \(mode)"))
-        try lab.machine("m1").ip("neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0")
-        let capture = try lab.captureLeaving("a")
-        _ = try lab.machine("m1").ping("10.0.0.77", timeout: 0.2)
-        let frames = try lab.settled(capture, leaving: "a", to: "192.0.2.13").encapsulated
-        #expect(frames.contains { $0.destinationMAC == "02:00:00:00:00:77" } == isFlooded, "\(mode)")
-      }
+  @Test(arguments: [false, true]) func theUnderlayCopiesWhatGoesToAGroup(overIPv6 isIPv6: Bool) throws {
+    let (group, captured) = isIPv6 ? ("ff05::1:1", "ff05:0:0:0:0:0:1:1") : ("239.1.1.1", "239.1.1.1")
+    try withThree(
+      over: .bridged,
+      ["control-plane: learn", "flood: {multicast: \"\(group)\"}", "underlay: \(isIPv6 ? "ipv6" : "ipv4")"],
+      isListed: false
+    ) { lab, endpoints in
+      let capture = try lab.captureLeaving(1)
+      try expectAllReachAll(endpoints)
+      let frames = try lab.settled(capture, leaving: 1)
+      let questions = frames.filter { $0.vxlan?.inner.isARP == true && $0.vxlan?.inner.isBroadcast == true }
+      #expect(!questions.isEmpty && questions.allSatisfy { $0.destination == captured }, "\(questions)")
+      #expect(questions.count { $0.vxlan?.inner.arpTarget == endpoints[1].ip } == 1, "one copy for all")
+      let requests = frames.filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.count == 4 && requests.allSatisfy { $0.destination != captured })
     }
   }
 
-  // MARK: Packets
+  /// What nobody is to see that the document does not name.
+  private func speakToAll(_ from: FabricLab.Endpoint) throws {
+    try from.namespace.resolve("10.0.1.77")
+    _ = try from.namespace.ping("10.0.1.255", timeout: 0.1, ["-b"])
+    try from.namespace.ip("neigh replace 10.0.1.78 lladdr 02:00:00:00:01:78 dev eth0")
+    try expectNoWay(from, "10.0.1.78")
+  }
 
-  /// Many flows between two machines take many ways through the underlay: by their source ports.
-  @Test func flowsHaveManySourcePorts() throws {
-    try FabricLab.with(.flat, Self.flat) { lab in
-      try addPair(lab)
-      try lab.apply(document("mtu: auto", fabric: "  source-ports: 40000-49999\n"))
-      let capture = try lab.captureLeaving("a")
-      let script = """
-        import socket
-        for port in range(256):
-            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            s.bind(("10.0.0.1", 20000 + port))
-            s.sendto(b"x", ("10.0.0.2", 9))
-        """
-      #expect(try lab.machine("m1").run(["python3", "-c", script]).status == 0)
-      let frames = try lab.settled(capture, leaving: "a", to: "192.0.2.13").filter {
-        $0.vxlan?.inner.isIPv4 == true
-      }
-      let ports = Set(frames.compactMap(\.udpSourcePort))
-      print("outer source ports of 256 flows: \(ports.count)")
-      #expect(frames.count >= 256 && ports.count >= 100)
-      #expect(ports.allSatisfy { (40000...49999).contains($0) })
+  @Test func withoutFloodingKnownAddressesAreReached() throws {
+    try withThree(["flood: none"]) { lab, endpoints in
+      let capture = try lab.captureLeaving(1)
+      try speakToAll(endpoints[0])
+      try expectAllReachAll(endpoints)
+      let frames = try lab.settled(capture, leaving: 1).encapsulated
+      #expect(frames.count == 8, "requests and replies of two each, and nothing else: \(frames)")
+      #expect(frames.allSatisfy { $0.echoRequest != nil || $0.echoReply != nil })
     }
   }
 
-  /// The largest packet of the network fills the underlay to the last byte.
-  @Test(arguments: ["ipv4", "ipv6"]) func theLargestPacketFits(over family: String) throws {
-    try FabricLab.with(.flat, Self.flat, mtu: 1400) { lab in
-      try addPair(lab)
-      try lab.apply(document("underlay: \(family)", fabric: "  underlay-mtu: 1400\n"))
-      let mtu = 1400 - (family == "ipv4" ? 50 : 70)
-      for host in ["a", "b"] {
-        #expect(try lab.host(host).json("ip link show dev br-n").first?["mtu"] as? Int == mtu)
+  /// Broadcasts go to everybody, frames to an address that no document names only if it says so.
+  @Test(arguments: [false, true]) func unknownAddressesAreFloodedIfTheDocumentSaysSo(_ isFlooded: Bool) throws
+  {
+    try withThree(isFlooded ? ["unknown-unicast: flood"] : []) { lab, endpoints in
+      let capture = try lab.captureLeaving(1)
+      try speakToAll(endpoints[0])
+      try expectAllReachAll(endpoints)
+      let frames = try lab.settled(capture, leaving: 1)
+      let others: Set<String> = [lab.hosts[1].v4, lab.hosts[2].v4]
+      func destinations(_ isMeant: (Frame) -> Bool) -> Set<String> {
+        Set(frames.filter { $0.vxlan.map { isMeant($0.inner) } ?? false }.compactMap(\.destination))
       }
-      let capture = try lab.captureLeaving("a")
-      try lab.expectPing("m1", "10.0.0.2", ["-M", "do", "-s", "\(mtu - 28)"])
-      let frames = try lab.settled(capture, leaving: "a", to: "192.0.2.13").filter {
-        $0.isFragment || $0.vxlan != nil
-      }
-      #expect(frames.contains { $0.packetLength == 1400 } && !frames.contains(where: \.isFragment))
-      let larger = try lab.machine("m1").ping("10.0.0.2", timeout: 0.3, ["-M", "do", "-s", "\(mtu - 27)"])
-      #expect(larger.received == 0)
+      #expect(destinations { $0.arpTarget == "10.0.1.77" } == others)
+      #expect(destinations { $0.destination == "10.0.1.255" } == others)
+      #expect(destinations { $0.destinationMAC == "02:00:00:00:01:78" } == (isFlooded ? others : []))
+      // Known ones go to one place all the same.
+      #expect(destinations { $0.destinationMAC == endpoints[1].mac } == [lab.hosts[1].v4])
+    }
+  }
+
+  // MARK: The underlay
+
+  @Test(arguments: ["static", "learn"]) func anIPv6UnderlayCarriesIt(_ controlPlane: String) throws {
+    try withThree(
+      ["control-plane: \(controlPlane)", "underlay: ipv6"], isListed: controlPlane == "static"
+    ) { lab, endpoints in
+      let capture = try lab.captureLeaving(1)
+      try expectAllReachAll(endpoints)
+      let frames = try lab.settled(capture, leaving: 1).filter { $0.vxlan != nil }
+      let requests = frames.filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.count == 4 && frames.allSatisfy { $0.isIPv6 && $0.source == lab.hosts[0].longV6 })
+      #expect(Set(requests.compactMap(\.destination)) == [lab.hosts[1].longV6, lab.hosts[2].longV6])
+    }
+  }
+
+  /// Routers choose among equal paths by the outer source port.
+  @Test func flowsHaveSourcePortsOfTheirOwn() throws {
+    try withThree([], fabric: ["source-ports: 40000-49999"]) { lab, endpoints in
+      try expectReach(endpoints[0], endpoints[1])
+      let capture = try lab.captureLeaving(1)
+      let result = try endpoints[0].namespace.run([
+        "bash", "-c", "for port in $(seq 20001 20256); do echo >/dev/udp/\(endpoints[1].ip)/$port; done",
+      ])
+      #expect(result.status == 0, "\(result.error)")
+      let frames = try lab.settled(capture, leaving: 1).filter { $0.vxlan?.inner.sourcePort != nil }
+      let ports = Set(frames.compactMap(\.sourcePort))
+      print("\(frames.count) flows have \(ports.count) outer source ports")
+      #expect(frames.count == 256)
+      #expect(ports.count >= 100 && ports.allSatisfy { (40000...49999).contains($0) }, "\(ports.sorted())")
     }
   }
 }

@@ -133,7 +133,7 @@ import Testing
     #expect(nothing.status == 0)
     #expect(
       nothing.output == """
-        {"changes":[],"disruption":"none","notes":[],"summary":{"change":0,"create":0,"delete":0,"replace":0},"version":1}
+        {"changes":[],"disruption":"none","findings":[],"notes":[],"summary":{"change":0,"create":0,"delete":0,"replace":0},"version":1}
 
         """)
   }

@@ -374,7 +374,8 @@ struct FabricLowering {
         // Its address is the host's own, for the bridge not to flood what is sent there.
         if network.gateways.contains(host), network.isStatic {
           bridgeEntries.append(
-            BridgeFDBEntry(mac: network.gatewayMAC, port: bridgeName, vlan: vlan, source: svi))
+            BridgeFDBEntry(
+              mac: network.gatewayMAC, port: bridgeName, vlan: vlan, marks: .permanent, source: svi))
         }
       }
       bridgeEntries += self.bridgeEntries(network, vlan: vlan) { _ in deviceName } ?? []
@@ -473,30 +474,45 @@ struct FabricLowering {
     let isHere =
       networks.contains { $0.gateways.contains(host) } || vrf.external.contains { $0.vtep == host }
     guard isHere else { return }
-    for external in vrf.external where external.vtep == host {
-      guard let device = external.device, links[device] == nil else { continue }
-      var uplink = LinkState(name: device, kind: nil, owner: .others)
-      uplink.source = external.source
-      uplink.base.give(.vrf, .link(vrf.name), external.source)
-      links[device] = uplink
-    }
     var link = make(vrf.name, .vrf, vrf.source)
     link.specific?.give(.vrfTable, .number(vrf.table ?? vrf.vni ?? 0), vrf.source)
     let isStatic = networks.allSatisfy { $0.isStatic }
     var routes = externalRoutes(vrf)
     if vrf.vni != nil {
       let members = Set(networks.flatMap(\.gateways)).union(vrf.external.map(\.vtep)).sorted()
-      lowerL3VNI(vrf, networks, members, isStatic: isStatic)
       if isStatic { routes += endpointRoutes(vrf, networks) }
+      lowerL3VNI(vrf, members, isStatic: isStatic, routes)
     }
+    for external in vrf.external where external.vtep == host { lowerExternalDevice(external, vrf) }
     if isStatic || !routes.isEmpty {
       link.routes = routes.map { $0.inTable(vrf.table ?? vrf.vni ?? 0) }.sorted(by: Route.precedes)
     }
     links[vrf.name] = link
   }
 
+  /// The link to what is outside: somebody else's, and in the VRF.
+  private mutating func lowerExternalDevice(_ external: FabricVRF.External, _ vrf: FabricVRF) {
+    guard let name = external.device else { return }
+    if let other = links[name] {
+      guard other.base.link(.vrf) != vrf.name else { return }
+      diagnostics.append(
+        Diagnostic(
+          position: external.source,
+          message:
+            "vrf \(vrf.name): \(name) has another part in this fabric on \(me.name): use another `device`",
+          related: [.init(position: other.source, message: "the other one is of this")]))
+      return
+    }
+    var link = LinkState(name: name, kind: nil, owner: .others)
+    link.source = external.source
+    link.base.give(.vrf, .link(vrf.name), external.source)
+    link.base.give(.forwarding, .flag(true), external.source)
+    links[name] = link
+  }
+
+  /// - Parameter routes: those of the VRF here.
   private mutating func lowerL3VNI(
-    _ vrf: FabricVRF, _ networks: [ResolvedFabric.Network], _ members: [Int], isStatic: Bool
+    _ vrf: FabricVRF, _ members: [Int], isStatic: Bool, _ routes: [Route]
   ) {
     let family = underlayFamily(members)
     let mtu = l3MTU(members, family)
@@ -517,7 +533,9 @@ struct FabricLowering {
       bridge.bridgeFDB = others.map {
         BridgeFDBEntry(mac: routerMAC($0), port: deviceName, source: fabric.vteps[$0].source)
       }.sorted(by: BridgeFDBEntry.precedes)
-      bridge.neighbours = [IPAddress.Family.v4, .v6].flatMap { family in
+      // Of a family that nothing is routed in the host may have none.
+      let families = Set(routes.filter { $0.device == name }.map(\.destination.address.family))
+      bridge.neighbours = families.flatMap { family in
         others.compactMap { other in
           resolved.routerNames[family].map {
             Neighbour(address: $0[other], mac: routerMAC(other), source: fabric.vteps[other].source)

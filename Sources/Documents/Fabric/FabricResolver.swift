@@ -267,6 +267,13 @@ struct FabricResolver {
           "\(what): learning needs flooding of unknown addresses: use `control-plane: static`, or leave it out"
         )
       }
+      // An endpoint's answer to one of them goes to the address of all, and so to the nearest, who never asked.
+      if let gateway = intent.gateway, network.gateways.count > 1 {
+        fault(
+          gateway.source,
+          "\(what): learning needs the gateway on one VTEP: name it under `vteps` of the gateway, or use `control-plane: static`"
+        )
+      }
     case .evpn:
       if !isVXLAN { fault(at("encapsulation"), "\(what): EVPN here is over VXLAN") }
       if intent.flood != .headEnd {

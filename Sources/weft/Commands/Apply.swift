@@ -56,15 +56,15 @@ struct Apply: ParsableCommand {
 
   func run() throws {
     let stored = try plan.map(PlanFile.read)
-    let run = try stored?.run(arguments.namespace) ?? arguments.prepare()
+    let run = try stored?.run(arguments.namespace, arguments.policies.load()) ?? arguments.prepare()
     var settings = HostRun.Settings(allowedDisruption: allowedDisruption)
     if confirm != nil || check != nil {
       settings.confirmation = Confirmation(seconds: confirm?.seconds ?? 60, check: check)
     }
-    let isDone = try run.change(command: "apply", settings) { plan in
+    let isDone = try run.change(command: "apply", settings) { plan, review in
       // Where all of it is done already, there is nothing left that could be wrong.
       if !plan.isEmpty { try stored?.check(plan, arguments.namespace) }
-      try arguments.output.print(plan)
+      try arguments.output.print(plan, review)
       return true
     }
     if isDone, arguments.output.format == .text { Console.print("Done and verified.\n") }

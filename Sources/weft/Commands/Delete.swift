@@ -18,7 +18,7 @@ struct Delete: ParsableCommand {
 
   func run() throws {
     let run = HostRun(namespace: namespace, goal: .documents(HostState(), PlanningOptions()))
-    let isDone = try run.change(command: "delete") { plan in
+    let isDone = try run.change(command: "delete") { plan, _ in
       try output.print(plan)
       guard !plan.isEmpty else { return false }
       if !yes, Console.isTerminal(.output), Console.isTerminalInput {

@@ -4,7 +4,7 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what would change.",
     discussion: """
-      Alters nothing and needs no privilege. Exits 2 if there are changes, 0 if there are none. With --out \
+      Alters nothing and needs no privilege. Exits 2 if there are changes, 0 if there are none, 1 if a policy denies it. With --out \
       the plan is stored as well, documents included: `weft apply --plan` applies exactly that.
       """)
 
@@ -20,7 +20,10 @@ struct Diff: ParsableCommand {
     let plan = try run.plan(try run.applier()).plan
     HostSession.tell(of: arguments.namespace)
     if let out { try PlanFile.write(plan, of: run, arguments, to: out) }
-    try arguments.output.print(plan)
+    let review = run.review(plan)
+    review.report()
+    try arguments.output.print(plan, review)
+    try review.refuse(ExitStatus.failed, "`weft apply` would refuse it")
     if !plan.isEmpty { throw ExitStatus.changesFound }
   }
 }

@@ -80,7 +80,7 @@ struct Rollback: ParsableCommand {
     var images = history.filter { $0.number > number }.reversed().flatMap(\.journal.images)
     if let open = try session.openJournal(forgets: false) { images = open.images + images }
     let run = HostRun(namespace: namespace, goal: .before(images))
-    let isDone = try run.change(command: "rollback --to \(number)") { plan in
+    let isDone = try run.change(command: "rollback --to \(number)") { plan, _ in
       try output.print(plan)
       try ask(plan)
       return true

@@ -1,14 +1,18 @@
 import ArgumentParser
 import Documents
 import OverlayModel
+import Planning
 
 struct Validate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check documents without a kernel.",
-    discussion: "Needs no privilege. Reports every fault with its place; exits 65 if there is one.")
+    discussion:
+      "Needs no privilege. Reports every fault with its place; exits 65 if there is one, or if a policy denies something."
+  )
 
   @OptionGroup var documents: DocumentArguments
   @OptionGroup var host: HostOption
+  @OptionGroup var policies: PolicyOptions
 
   func validate() throws { try documents.requireFiles() }
 
@@ -19,11 +23,21 @@ struct Validate: ParsableCommand {
     let compiled = try DocumentArguments.reporting { () throws(DocumentFaults) in
       try parsed.compile(host: name)
     }
+    let review = Review(try policies.load(), compiled.state, compiled.files)
+    review.report()
+    try review.refuse(ExitStatus.invalidDocument, "the documents are refused")
     if parsed.hasFabric, name == nil {
       Console.print(
         "Valid: \(counted(parsed.hosts.count, "VTEP")), \(counted(parsed.networkMTUs.count, "network")). With --host the part of one host is checked as well.\n"
       )
       return
+    }
+    let findings = ChainCheck.run(compiled.state, documents: compiled.state, isLive: false)
+    Console.report(findings.map(\.diagnostic), compiled.files)
+    let errors = findings.count(where: \.rule.isError)
+    guard errors == 0 else {
+      Console.error("\(errors) \(errors == 1 ? "fault" : "faults") found")
+      throw ExitStatus.invalidDocument
     }
     let links = compiled.state.links.values
     let vxlans = links.count { $0.kind == .vxlan }

@@ -78,7 +78,12 @@ final class BackgroundProcess {
     return String(decoding: data ?? Data(), as: UTF8.self)
   }
 
-  /// Waits for the end of a program that ends by itself.
+  /// As by Ctrl-C: `ping` then tells what it counted.
+  func interrupt() {
+    if isRunning { kill(process, SIGINT) }
+  }
+
+  /// Waits for the end of a program that ends by itself, or was interrupted.
   func result() -> CommandResult {
     wait(0)
     return CommandResult(status: status ?? -1, output: output, error: error)
@@ -200,7 +205,8 @@ struct Frame {
     return number(transport.offset + 6, 2)
   }
 
-  var udpSourcePort: Int? {
+  /// Of a UDP packet.
+  var sourcePort: Int? {
     guard let transport, transport.protocolNumber == 17 else { return nil }
     return number(transport.offset, 2)
   }

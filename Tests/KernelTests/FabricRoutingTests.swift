@@ -1,0 +1,98 @@
+import Foundation
+import Testing
+
+/// Real packets between the networks of a VRF that spans hosts.
+@Suite struct FabricRoutingTests {
+  private func vrf(_ external: String = "") -> String { "vrfs: {tenant: {vni: 9000\(external)}}" }
+
+  /// Only the gateway's network is here: what is elsewhere is reached by the L3VNI.
+  @Test(.needs(.vrf), arguments: ["ipv4", "ipv6"]) func networksOfTwoHostsAreRouted(over family: String)
+    throws
+  {
+    try FabricLab.with(3) { lab in
+      let (blue, red) = (
+        try lab.attach(1, network: 1, gateway: 254), try lab.attach(2, network: 2, gateway: 254)
+      )
+      let other = try lab.attach(3, network: 3, number: 1, gateway: 254)
+      let outside = try lab.attachOutside(to: lab.hosts[2])
+      func gateway(_ network: Int) -> String {
+        "gateway: {addresses: [10.0.\(network).254/24], vrf: tenant}"
+      }
+      let document =
+        lab.fabric(vrf(", external: [{to: 198.51.100.0/24, vtep: host-3, via: 203.0.113.9, device: ext0}]"))
+        + "networks:\n"
+        + lab.network("blue", ["vni: 5000", "vteps: [host-1]", gateway(1)], [blue.line])
+        + lab.network("red", ["vni: 6000", "vteps: [host-2]", gateway(2)], [red.line])
+        + lab.network("alone", ["vni: 7000", "vteps: [host-3]"], [other.line])
+      try lab.apply(family == "ipv6" ? document.replacing(#/\[192\.168[^,]*, /#, with: "[") : document)
+      let capture = try lab.captureLeaving(1)
+      for (from, to) in [(blue, red), (red, blue)] {
+        let ping = try from.namespace.ping(to.ip, count: 2)
+        #expect(ping.isComplete, "\(from.ip) to \(to.ip): \(ping.output)")
+      }
+      let requests = try lab.settled(capture, leaving: 1).filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.count == 2 && requests.allSatisfy { $0.vxlan?.vni == 9000 }, "\(requests)")
+      #expect(requests.allSatisfy { $0.isIPv6 == (family == "ipv6") })
+      // What is outside is behind host-3, for those of the VRF.
+      try outside.ip("addr add 198.51.100.1/24 dev lo")
+      for from in [blue, red] {
+        let ping = try from.namespace.ping("198.51.100.1", count: 2)
+        #expect(ping.isComplete, "\(from.ip) to the outside: \(ping.output)")
+        let back = try outside.ping(from.ip, count: 2, ["-I", "198.51.100.1"])
+        #expect(back.isComplete, "the outside to \(from.ip): \(back.output)")
+      }
+      try expectNoWay(other, "198.51.100.1")
+      try expectNoWay(other, blue.ip)
+    }
+  }
+
+  /// No broadcast domain between hosts, and yet a machine keeps its address where it goes.
+  @Test(.needs(.vrf)) func anEndpointOfARoutedNetworkKeepsItsAddress() throws {
+    try FabricLab.with(3) { lab in
+      let (moving, staying, watching) = (
+        try lab.attach(1, number: 11), try lab.attach(1, number: 12, port: "tap2"), try lab.attach(3)
+      )
+      func document(_ vtep: String) -> String {
+        lab.fabric(vrf()) + "networks:\n"
+          + lab.network(
+            "roam", ["type: routed", "gateway: {addresses: [10.0.1.254/24], vrf: tenant}"],
+            [moving.line(at: vtep), staying.line, watching.line])
+      }
+      try lab.apply(document("host-1"))
+      let capture = try lab.captureLeaving(3)
+      func expectAll() throws {
+        for (from, to) in [
+          (moving, staying), (moving, watching), (watching, moving), (staying, watching), (staying, moving),
+        ] {
+          let ping = try from.namespace.ping(to.ip, count: 2)
+          #expect(ping.isComplete, "\(from.ip) to \(to.ip): \(ping.output)")
+        }
+      }
+      try expectAll()
+      try lab.hosts[0].namespace.batch(["link set tap1 netns \(lab.hosts[1].namespace.name)"])
+      try lab.hosts[1].namespace.batch(["link set tap1 up"])
+      try lab.apply(document("host-2"), on: [2, 1, 3])
+      // Where it was bridged to its neighbour, it is routed now: what that one knows of its MAC is old.
+      try staying.namespace.ip("neigh flush dev eth0")
+      try moving.namespace.ip("neigh flush dev eth0")
+      try expectAll()
+      let frames = try lab.settled(capture, leaving: 3).filter { $0.vxlan != nil }
+      #expect(frames.allSatisfy { $0.vxlan?.vni == 9000 && $0.vxlan?.inner.isMulticastOrBroadcast == false })
+      let requests = frames.filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.map(\.destination) == [1, 1, 2, 2].map { lab.hosts[$0 - 1].v4 })
+    }
+  }
+
+  /// A link is in one VRF.
+  @Test func aDeviceOfTwoVRFsIsRefused() throws {
+    try FabricLab.with(1) { lab in
+      let external = "external: [{to: 198.51.100.0/24, vtep: host-1, device: ext0}]"
+      let result = try lab.hosts[0].namespace.weft(
+        "apply", "-", "--host", "host-1",
+        input: lab.fabric("vrfs: {one: {vni: 9000, \(external)}, two: {vni: 9001, \(external)}}"))
+      #expect(result.status == 65, "\(result.output)\(result.error)")
+      #expect(result.error.contains("<stdin>:4:"), "\(result.error)")
+      #expect(result.error.contains("vrf two: ext0 has another part in this fabric"), "\(result.error)")
+    }
+  }
+}
