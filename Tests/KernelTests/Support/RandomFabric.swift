@@ -182,6 +182,8 @@ struct RandomFabric {
     if random.chance(40) { gateway.append(("mac", .text(mac(0x0b, number)))) }
     if isRouted {
       gateway.append(("vrf", .text("red")))
+    } else if control == "learn" {
+      gateway.append(("vteps", .list([.text(random.pick(members))])))
     } else if control == "static" {
       if random.chance(40) {
         let places = members.shuffled(using: &random).prefix(random.pick([1, 2]))
