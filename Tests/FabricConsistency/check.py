@@ -595,7 +595,6 @@ class Checker:
         for what, macs in self.same.items():
             if len(set(macs.values())) > 1:
                 self.fault(", ".join(sorted(macs)), what, f"has several MAC addresses: {sorted(map(str, set(macs.values())))}")
-        taken = {}
         shared = {mac for what, macs in self.same.items() if not what.startswith("router ") for mac in macs.values()}
         endpoints = {e.mac for n in self.networks for e in n.endpoints}
         for what, macs in self.single.items():
@@ -610,8 +609,6 @@ class Checker:
         for macs in gateways:
             for mac in macs & endpoints:
                 self.fault("all", "gateways", f"{mac} is an endpoint's as well")
-            for mac in macs:
-                taken[mac] = taken.get(mac, 0) + 1
 
 
 def main():
