@@ -241,7 +241,7 @@ private final class FRR {
         [
           "\(Self.programs)/\(daemon)", "-N", namespace.name, "-f", "\(folder)/frr.conf",
           "-i", pidFile(daemon), "-P", "0", "--log", "stdout",
-        ] + options)
+        ] + options, atMost: 300)
       daemons.append(process)
       // Its socket is there when it has read its configuration.
       try poll("\(daemon) starts: \(process.output)\(process.error)") {

@@ -14,7 +14,7 @@ func poll(
   }
 }
 
-/// A program that runs beside the test; it ends with its owner, or after a minute if that is killed.
+/// A program that runs beside the test; it ends with its owner, or after a minute or so if that is killed.
 ///
 /// Not by Foundation's `Process`: a child of that inherits the descriptors by which other threads
 /// wait for the ends of their own children, who then seem to live as long as this one.
@@ -23,10 +23,10 @@ final class BackgroundProcess {
   private var process: pid_t = 0
   private var status: Int32?
 
-  init(in namespace: TestNamespace, _ arguments: [String]) throws {
+  init(in namespace: TestNamespace, _ arguments: [String], atMost seconds: Int = 60) throws {
     folder = try TemporaryFolder()
     // `timeout` hands on the signal that stops it.
-    let words = ["timeout", "-k", "1", "60", "ip", "netns", "exec", namespace.name] + arguments
+    let words = ["timeout", "-k", "1", "\(seconds)", "ip", "netns", "exec", namespace.name] + arguments
     var files = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&files)
     defer { posix_spawn_file_actions_destroy(&files) }
