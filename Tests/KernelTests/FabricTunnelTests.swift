@@ -167,8 +167,10 @@ import Testing
             "ports: {host-1: [{name: tap1, vlan: \(number)0}]}",
           ], ["\(trunk.mac): {ip: 10.0.\(number).1, vtep: host-1}", plain[number - 1].line])
       }
-      try lab.apply(
-        lab.fabric("vrfs: {tenant: {table: 9000}}") + "networks:\n" + network("blue", 1) + network("red", 2))
+      let document =
+        lab.fabric("vrfs: {tenant: {table: 9000}}") + "networks:\n" + network("blue", 1) + network("red", 2)
+      try lab.apply(document)
+      try lab.expectNothingLeft(document)
       let capture = try lab.captureLeaving(1)
       for to in plain {
         let ping = try trunk.namespace.ping(to.ip, count: 2)
