@@ -39,6 +39,12 @@ public enum SourceLoader {
   ) throws(Diagnostic) -> SourceFile {
     do throws(Failure) {
       let name = tablePath(path, of: document)
+      var information = stat()
+      guard stat(name, &information) == 0 else { throw last(name) }
+      // A pipe would be waited for, and a terminal read.
+      guard information.st_mode & S_IFMT == S_IFREG else {
+        throw Failure(path: name, reason: "is no regular file")
+      }
       return SourceFile(name: name, bytes: try file(name).bytes, isDocument: false)
     } catch {
       throw Diagnostic(position: position, message: "endpoints-from: \(error.path): \(error.reason)")

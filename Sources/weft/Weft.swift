@@ -19,7 +19,8 @@ struct Weft: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(
         name: "Documents",
-        subcommands: [Validate.self, Compile.self, MTU.self, PolicyCommand.self, Schema.self]),
+        subcommands: [Validate.self, PolicyCommand.self, Schema.self]),
+      CommandGroup(name: "Fabric", subcommands: [Compile.self, MTU.self]),
       CommandGroup(
         name: "Host",
         subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),

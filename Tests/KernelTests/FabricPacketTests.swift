@@ -55,12 +55,7 @@ import Testing
         let macs = Set(network.map(\.mac))
         #expect(frames.allSatisfy { !macs.contains($0.vxlan?.inner.sourceMAC ?? "") || $0.vxlan?.vni == vni })
       }
-      // Nothing is left to do.
-      for host in lab.hosts {
-        let result = try host.namespace.weft(
-          "diff", "-", "--host", host.name, input: document)
-        #expect(result.status == 0, "\(host.name): \(result.output)\(result.error)")
-      }
+      try lab.expectNothingLeft(document)
     }
   }
 

@@ -24,7 +24,9 @@ import Testing
         + lab.network("blue", ["vni: 5000", "vteps: [host-1]", gateway(1)], [blue.line])
         + lab.network("red", ["vni: 6000", "vteps: [host-2]", gateway(2)], [red.line])
         + lab.network("alone", ["vni: 7000", "vteps: [host-3]"], [other.line])
-      try lab.apply(family == "ipv6" ? document.replacing(#/\[192\.168[^,]*, /#, with: "[") : document)
+      let applied = family == "ipv6" ? document.replacing(#/\[192\.168[^,]*, /#, with: "[") : document
+      try lab.apply(applied)
+      try lab.expectNothingLeft(applied)
       let capture = try lab.captureLeaving(1)
       for (from, to) in [(blue, red), (red, blue)] {
         let ping = try from.namespace.ping(to.ip, count: 2)
@@ -72,6 +74,7 @@ import Testing
       try lab.hosts[0].namespace.batch(["link set tap1 netns \(lab.hosts[1].namespace.name)"])
       try lab.hosts[1].namespace.batch(["link set tap1 up"])
       try lab.apply(document("host-2"), on: [2, 1, 3])
+      try lab.expectNothingLeft(document("host-2"))
       // Where it was bridged to its neighbour, it is routed now: what that one knows of its MAC is old.
       try staying.namespace.ip("neigh flush dev eth0")
       try moving.namespace.ip("neigh flush dev eth0")

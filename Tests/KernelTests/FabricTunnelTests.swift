@@ -40,6 +40,31 @@ import Testing
     }
   }
 
+  /// Gateways on every host, with a tunnel to each other one.
+  @Test(.needs(.geneve, .gretap), arguments: ["geneve", "gre"]) func tunnelsHaveGateways(
+    _ encapsulation: String
+  ) throws {
+    try FabricLab.with(3) { lab in
+      let blue = try (1...2).map { try lab.attach($0, network: 1, gateway: 254) }
+      let red = try (2...3).map { try lab.attach($0, network: 2, gateway: 254) }
+      func network(_ name: String, _ number: Int, _ endpoints: [FabricLab.Endpoint]) -> String {
+        lab.network(
+          name,
+          [
+            "vni: \(number)000", "encapsulation: \(encapsulation)",
+            "gateway: {addresses: [10.0.\(number).254/24]}",
+          ], endpoints.map(\.line))
+      }
+      try lab.apply(lab.fabric() + "networks:\n" + network("blue", 1, blue) + network("red", 2, red))
+      for from in blue {
+        for to in red {
+          let ping = try from.namespace.ping(to.ip, count: 2)
+          #expect(ping.isComplete, "\(from.ip) to \(to.ip): \(ping.output)")
+        }
+      }
+    }
+  }
+
   // MARK: One device for all networks
 
   /// A network with an endpoint behind each of three hosts: `learn` is not told of them.
@@ -118,6 +143,47 @@ import Testing
         return try endpoint.namespace.resolved("10.0.1.254")
       }
       #expect(macs[0] != nil && Set(macs).count == 1, "\(macs)")
+    }
+  }
+
+  /// A port that carries both networks, each with its tag, and one in the VRF of both.
+  @Test(.needs(.vlanFiltering, .dot1q, .vrf)) func aTrunkAndAVRFOfASharedDevice() throws {
+    try FabricLab.with(2) { lab in
+      let trunk = try lab.attach(1, network: 1)
+      let plain = try [1, 2].map { try lab.attach(2, network: $0, gateway: 254) }
+      try trunk.namespace.batch(["addr flush dev eth0"])
+      for (network, vlan) in [(1, 10), (2, 20)] {
+        try trunk.namespace.batch([
+          "link add link eth0 name eth0.\(vlan) type vlan id \(vlan)", "link set eth0.\(vlan) up",
+          "addr add 10.0.\(network).1/24 dev eth0.\(vlan)",
+        ])
+      }
+      func network(_ name: String, _ number: Int) -> String {
+        lab.network(
+          name,
+          [
+            "vni: \(number)000", "vlan: \(number)0", "model: single-device",
+            "gateway: {addresses: [10.0.\(number).254/24], vrf: tenant}",
+            "ports: {host-1: [{name: tap1, vlan: \(number)0}]}",
+          ], ["\(trunk.mac): {ip: 10.0.\(number).1, vtep: host-1}", plain[number - 1].line])
+      }
+      let document =
+        lab.fabric("vrfs: {tenant: {table: 9000}}") + "networks:\n" + network("blue", 1) + network("red", 2)
+      try lab.apply(document)
+      try lab.expectNothingLeft(document)
+      let capture = try lab.captureLeaving(1)
+      for to in plain {
+        let ping = try trunk.namespace.ping(to.ip, count: 2)
+        #expect(ping.isComplete, "\(to.ip): \(ping.output)")
+      }
+      let frames = try lab.settled(capture, leaving: 1).filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(frames.map { $0.vxlan?.vni } == [1000, 1000, 2000, 2000], "\(frames)")
+      // Routed at host-2, in the VRF alone: what it has no route for does not get onto the underlay.
+      let routed = try plain[0].namespace.ping(plain[1].ip, count: 2)
+      #expect(routed.isComplete, "\(routed.output)")
+      let leaving = try lab.captureLeaving(2)
+      for address in [lab.hosts[0].v4, "198.51.100.7"] { try expectNoWay(plain[0], address) }
+      #expect(try !lab.settled(leaving, leaving: 2).contains { $0.source == plain[0].ip })
     }
   }
 

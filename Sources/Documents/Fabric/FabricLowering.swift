@@ -484,10 +484,28 @@ struct FabricLowering {
       lowerL3VNI(vrf, members, isStatic: isStatic, routes)
     }
     for external in vrf.external where external.vtep == host { lowerExternalDevice(external, vrf) }
-    if isStatic || !routes.isEmpty {
-      link.routes = routes.map { $0.inTable(vrf.table ?? vrf.vni ?? 0) }.sorted(by: Route.precedes)
-    }
+    routes += lastRoutes(vrf, networks, routes)
+    link.routes = routes.map { $0.inTable(vrf.table ?? vrf.vni ?? 0) }.sorted(by: Route.precedes)
     links[vrf.name] = link
+  }
+
+  /// What a VRF has no route for does not go by the host's own table, which would let tenants onto the underlay.
+  private func lastRoutes(
+    _ vrf: FabricVRF, _ networks: [ResolvedFabric.Network], _ routes: [Route]
+  ) -> [Route] {
+    let addresses =
+      networks.flatMap { $0.intent.gateway?.addresses ?? [] }.map(\.address)
+      + routes.map(\.destination.address)
+    // Of IPv6 only where it is used: the host may have none.
+    let families: [IPAddress.Family] = addresses.contains { $0.family == .v6 } ? [.v4, .v6] : [.v4]
+    return families.compactMap { family in
+      let any: IPAddress = family == .v4 ? IPAddress(v4: 0) : IPAddress(v6High: 0, low: 0)
+      return IPPrefix(any, length: 0).map {
+        // Behind all others: the metric that the kernel's documentation of VRFs has for it.
+        Route(
+          destination: $0, metric: 4_278_198_272, tableNumber: 0, kind: .unreachable, source: vrf.source)
+      }
+    }
   }
 
   /// The link to what is outside: somebody else's, and in the VRF.

@@ -180,6 +180,15 @@ final class FabricLab {
     }
   }
 
+  /// Every host is as the document says.
+  func expectNothingLeft(_ document: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    for host in hosts {
+      let result = try host.namespace.weft("diff", "-", "--host", host.name, input: document)
+      #expect(
+        result.status == 0, "\(host.name): \(result.output)\(result.error)", sourceLocation: sourceLocation)
+    }
+  }
+
   // MARK: Packets
 
   /// What leaves a host for the underlay, from now on.
