@@ -500,7 +500,16 @@ class Checker:
                 self.fault(host.name, what, "is missing")
                 continue
             host.claim("vrfs", name)
-            routes = {ipaddress.ip_network(r["to"]): r for r in link.get("routes") or []}
+            listed = [(ipaddress.ip_network(r["to"]), r) for r in link.get("routes") or []]
+            routes = {network: r for network, r in listed if r.get("type") != "unreachable"}
+            # What nothing else leads to ends in the VRF, behind all other routes.
+            used = {4} | {network.version for network in routes}
+            used |= {ipaddress.ip_interface(a).version for n in networks for a in n.gateway_addresses}
+            last = [
+                (network.version, network.prefixlen, r.get("metric")) for network, r in listed
+                if r.get("type") == "unreachable"
+            ]
+            self.expect(host.name, f"{what}: last routes", sorted(last), [(v, 0, "4278198272") for v in sorted(used)])
             wanted = {}
             for external in externals:
                 network = ipaddress.ip_network(external["to"])
