@@ -13,7 +13,8 @@ import Testing
   // MARK: The command itself, for each example
 
   private static func host(_ example: String) throws -> (host: TestNamespace, path: String) {
-    (try RoundTripTests.host(), packageRoot.appendingPathComponent("Examples/\(example)").path)
+    let host = try RoundTripTests.host()
+    return (host, try RoundTripTests.path(of: example, for: host))
   }
 
   /// Every single message fails once.

@@ -19,6 +19,17 @@ import Testing
   static let recentExamples = allExamples.filter { $0.needs == [.vxlanMDB] }.map(\.name)
   private static let large: Set<Feature> = [.vlanFiltering, .vrf, .dot1q, .geneve, .gretap]
 
+  /// The example's file, or of a fabric the document that it means for the first of its hosts.
+  static func path(of example: String, for host: TestNamespace) throws -> String {
+    let path = packageRoot.appendingPathComponent("Examples/\(example)").path
+    guard example == "fabric.yaml" else { return path }
+    let compiled = try run([WeftCommand.path, "compile", path, "--host", "vtep-10"])
+    try #require(compiled.status == 0, "\(compiled.error)")
+    let folder = try TemporaryFolder()
+    host.companions.append(folder)
+    return try folder.write(compiled.output)
+  }
+
   /// A host such as the examples are written for.
   static func host() throws -> TestNamespace {
     let host = try TestNamespace("round")
@@ -37,13 +48,13 @@ import Testing
   }
 
   @Test(arguments: examples) func anExampleGoesRound(_ name: String) throws {
-    try Self.expectRoundTrip(of: packageRoot.appendingPathComponent("Examples/\(name)").path)
+    try Self.expectRoundTrip(of: name)
   }
 
   @Test(.needs(.vxlanMDB), arguments: recentExamples) func anExampleForARecentKernelGoesRound(_ name: String)
     throws
   {
-    try Self.expectRoundTrip(of: packageRoot.appendingPathComponent("Examples/\(name)").path)
+    try Self.expectRoundTrip(of: name)
   }
 
   @Test(.lacks(.vxlanMDB), arguments: recentExamples) func anExampleForARecentKernelIsRefused(_ name: String)
@@ -59,7 +70,7 @@ import Testing
 
   @Test(.needs(.vlanFiltering, .vrf, .dot1q, .geneve, .gretap), arguments: demandingExamples)
   func anExampleForALargeKernelGoesRound(_ name: String) throws {
-    try Self.expectRoundTrip(of: packageRoot.appendingPathComponent("Examples/\(name)").path)
+    try Self.expectRoundTrip(of: name)
   }
 
   /// A kernel that lacks something says what, where it is asked for, and is left as it was.
@@ -74,8 +85,9 @@ import Testing
   }
 
   /// Applied, compared, shown, and taken away again.
-  static func expectRoundTrip(of path: String) throws {
+  static func expectRoundTrip(of example: String) throws {
     let host = try Self.host()
+    let path = try path(of: example, for: host)
     let before = try host.snapshot()
 
     #expect(try host.weft("diff", path).status == 2)

@@ -84,7 +84,8 @@ import Testing
   /// Only what FRR fills in is good there.
   @Test func evpn() throws {
     let policies = try load(["evpn"])
-    let good = ["evpn-leaf.json", "l2-gateway.yaml", "vlan-aware-leaf.yaml"]
+    // A fabric is nothing yet without a host.
+    let good = ["evpn-leaf.json", "fabric.yaml", "l2-gateway.yaml", "vlan-aware-leaf.yaml"]
     for example in try examples() {
       let isDenied = try verdict(policies, example).contains { $0.hasPrefix("deny") }
       #expect(isDenied == !good.contains(example), "\(example)")

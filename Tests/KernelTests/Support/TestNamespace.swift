@@ -108,6 +108,8 @@ final class TestNamespace {
   let name: String
   /// Where weft keeps its locks and journals of this namespace, apart from the host's own.
   let runFolder: String
+  /// What goes away with it.
+  var companions: [TemporaryFolder] = []
 
   init(_ purpose: String = "t") throws {
     name = "weft-\(purpose)-\(UUID().uuidString.prefix(8).lowercased())"
