@@ -229,7 +229,10 @@ public struct FrameTrace: Sendable {
     if device.specific?.isTrue(.vniFilter) == true,
       device.vnis?.contains(where: { $0.id <= vni && vni <= $0.last }) != true
     {
-      return drop("vxlan", "\(device.name) does not take VNI \(vni): it is not among its `vnis`")
+      // The filter is for what comes in.
+      add(
+        "vxlan",
+        "\(device.name) does not take VNI \(vni), which is not among its `vnis`: what comes back is dropped")
     }
     let network = isExternal ? vni : 0
     let entries = (device.fdb ?? []).filter { $0.sourceVNI == network }

@@ -19,8 +19,9 @@ import Testing
   static let recentExamples = allExamples.filter { $0.needs == [.vxlanMDB] }.map(\.name)
   private static let large: Set<Feature> = [.vlanFiltering, .vrf, .dot1q, .geneve, .gretap]
 
-  /// The example's file, or of a fabric the document that it means for the first of its hosts.
+  /// The example's file, or the path that is given, or of a fabric the document that it means for the first of its hosts.
   static func path(of example: String, for host: TestNamespace) throws -> String {
+    if example.hasPrefix("/") { return example }
     let path = packageRoot.appendingPathComponent("Examples/\(example)").path
     guard example == "fabric.yaml" else { return path }
     let compiled = try run([WeftCommand.path, "compile", path, "--host", "vtep-10"])
