@@ -274,6 +274,8 @@ public struct Planner {
     func phase(_ usual: Phase) -> Phase { isAlone ? .replace : usual }
     if let old {
       leaving.insert(old.name)
+      // The bridge that it leaves may have its address.
+      if let bridge = old.bridge { rewired.insert(bridge) }
       for route in old.routes ?? [] where route.origin == .weft {
         add(old, .entry(.route(.delete(route))), .clear, isShown: false)
       }

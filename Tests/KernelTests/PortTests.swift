@@ -1,4 +1,7 @@
+import Applying
+import Documents
 import Foundation
+import Planning
 import Testing
 
 /// What a port of a bridge has to do with other ports, and with the VLANs that it carries.
@@ -173,5 +176,28 @@ import Testing
         && result.error.contains("<stdin>:5:41: error: link tap0: this kernel has no `neigh-vlan-suppress`"),
       "\(result.error)")
     expectSame(try host.snapshot(), before)
+  }
+
+  /// A port that is made anew in another bridge leaves the first one with another address, and without neighbours: the
+  /// plan knows, and needs no second round.
+  @Test func aPortThatIsMadeAnewElsewhereTakesTheAddressAlong() throws {
+    let host = try RoundTripTests.host()
+    let socket = try host.socket()
+    for (vni, first, second) in [(1, "{vx0: {}}", "{}"), (2, "{}", "{vx0: {}}")] {
+      let document = """
+        weft: 1
+        vxlans: {vx0: {vni: \(vni), local: 192.0.2.11}}
+        bridges:
+          br0: {ports: \(first), neighbours: {10.0.0.1: 02:00:00:00:00:01}}
+          br1: {ports: \(second)}
+        """
+      let wanted = try DocumentCompiler.compile([SourceFile(name: "a.yaml", bytes: Array(document.utf8))])
+        .state
+      let applier = Applier(socket, goal: .documents(wanted, PlanningOptions()))
+      let (observed, plan) = try applier.plan()
+      try applier.apply(plan, observed: observed)
+      #expect(applier.corrections.map { TextRendering().render($0) } == [])
+    }
+    #expect(try host.json("ip neigh show dev br0").contains { $0["dst"] as? String == "10.0.0.1" })
   }
 }

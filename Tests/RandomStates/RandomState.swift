@@ -181,7 +181,7 @@ public struct RandomState {
 
   private mutating func makeSettings(_ link: inout LinkState) {
     for (row, attribute) in link.base.table.rows.enumerated()
-    where attribute.setting != nil && attribute.key != "proxy-arp" && random.chance(15) {
+    where attribute.setting != nil && random.chance(15) {
       // One address that IPv6 is to make needs a secret, and without IPv6 a link loses its addresses.
       if attribute.key == "disable-ipv6" { continue }
       let number = UInt32.random(in: 0...1, using: &random)
