@@ -163,29 +163,47 @@ extension DocumentReader {
         throw Diagnostic(
           position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
       }
-      var port: InterfaceName?
-      var vlan: UInt32 = 0
-      let faultsBefore = reader.diagnostics.count
-      try reader.expect(.mapping, cursor, "fdb", "`{port: NAME}`")
-      try reader.readObject(cursor, keys: ["port", "vlan"]) { reader, name, _ throws(Diagnostic) in
-        let scalar = try reader.readScalar(cursor, name)
-        if name == "vlan" {
-          vlan = try ValueParser.number(scalar, name, VLANEntry.ids)
-        } else {
-          port = try ValueParser.name(scalar, name)
+      var added: [BridgeFDBEntry] = []
+      // An address may be in several VLANs.
+      if try cursor.peek()?.kind == .sequence {
+        try reader.readList(cursor, "fdb") { reader throws(Diagnostic) in
+          guard let start = try cursor.peek()?.position else { return }
+          if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, start) { added.append(entry) }
         }
+      } else if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, position) {
+        added.append(entry)
       }
-      guard let port else {
-        if reader.diagnostics.count > faultsBefore { return }
-        throw Diagnostic(
-          position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
-      }
-      let entry = BridgeFDBEntry(
-        mac: mac, port: port, vlan: UInt16(vlan), marks: port == bridge ? .permanent : .staticInBridge,
-        source: position)
-      if isMerged { merged.append(entry) } else { entries.append(entry) }
+      if isMerged { merged += added } else { entries += added }
     }
-    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+    return try unique(entries, merged: merged) {
+      "fdb: \($0.mac) is given twice\($0.vlan == 0 ? "" : " in VLAN \($0.vlan)")"
+    }
+  }
+
+  /// - Returns: nil if the faults in it have been reported.
+  private mutating func readBridgeEntry(
+    _ cursor: YAMLCursor, _ mac: MACAddress, of bridge: InterfaceName, _ position: SourcePosition
+  ) throws(Diagnostic) -> BridgeFDBEntry? {
+    var port: InterfaceName?
+    var vlan: UInt32 = 0
+    let faultsBefore = diagnostics.count
+    try expect(.mapping, cursor, "fdb", "`{port: NAME}`")
+    try readObject(cursor, keys: ["port", "vlan"]) { reader, name, _ throws(Diagnostic) in
+      let scalar = try reader.readScalar(cursor, name)
+      if name == "vlan" {
+        vlan = try ValueParser.number(scalar, name, VLANEntry.ids)
+      } else {
+        port = try ValueParser.name(scalar, name)
+      }
+    }
+    guard let port else {
+      if diagnostics.count > faultsBefore { return nil }
+      throw Diagnostic(
+        position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
+    }
+    return BridgeFDBEntry(
+      mac: mac, port: port, vlan: UInt16(vlan), marks: port == bridge ? .permanent : .staticInBridge,
+      source: position)
   }
 
   private static let routeKeys = ["to", "via", "device", "onlink", "metric", "type"]

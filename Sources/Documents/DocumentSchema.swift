@@ -149,15 +149,18 @@ public enum DocumentSchema {
     return object(properties, required: required.map(\.key).filter { $0 != "vni" })
   }
 
+  private static var bridgeEntry: Object {
+    object(["port": reference("name"), "vlan": number(VLANEntry.ids)], required: ["port"])
+  }
+
   private static func section(_ key: String, of kind: LinkKind) -> Object {
     switch key {
     case "flood":
       described(reference("flood"), "The VTEPs that broadcast, unknown and multicast frames are copied to.")
     case "fdb" where kind == .bridge:
       described(
-        table(
-          "mac", object(["port": reference("name"), "vlan": number(VLANEntry.ids)], required: ["port"])),
-        "Behind which port of the bridge a MAC address is.")
+        table("mac", ["anyOf": [bridgeEntry, list(bridgeEntry)]]),
+        "Behind which port of the bridge a MAC address is; a list where it is in several VLANs.")
     case "fdb": described(reference("fdb"), "Behind which VTEP a MAC address is.")
     case "mdb": described(reference("mdb"), "Which VTEPs want what is sent to a multicast group.")
     case "vnis":

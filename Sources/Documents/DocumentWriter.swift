@@ -237,9 +237,13 @@ public struct DocumentWriter {
     let entries = (link.bridgeFDB ?? []).filter { $0.origin == ownOrigin }
     if !entries.isEmpty {
       line(2, "fdb:")
-      for entry in entries {
+      for (index, entry) in entries.enumerated() {
         let vlan = entry.vlan == 0 ? "" : ", vlan: \(entry.vlan)"
-        line(3, "\(entry.mac): {port: \(quoted(entry.port.description))\(vlan)}")
+        let text = "{port: \(quoted(entry.port.description))\(vlan)}"
+        let isFirst = index == 0 || entries[index - 1].mac != entry.mac
+        let isAlone = isFirst && (index + 1 == entries.count || entries[index + 1].mac != entry.mac)
+        if isFirst { line(3, "\(entry.mac):\(isAlone ? " \(text)" : "")") }
+        if !isAlone { line(4, "- \(text)") }
       }
     }
   }

@@ -127,6 +127,18 @@ import Testing
         "11:12: network n differs in `unknown-unicast` from m, with which it shares the device: make them alike, or one of them `model: per-network`",
       ]
     ),
+    (
+      "networks: {n: {vni: 5, vteps: [a, b], vlan: 10, model: single-device, bridge: br1}, m: {vni: 6, vteps: [a, b], vlan: 11, model: single-device, bridge: br2}}",
+      [
+        "11:71: network n differs in `bridge` from m, with which it shares the device: make them alike, or one of them `model: per-network`"
+      ]
+    ),
+    (
+      "networks: {n: {vni: 5, vteps: [a, b], vlan: 10, model: single-device}, m: {vni: 6, vteps: [b]}}",
+      [
+        "11:72: network m is `per-network` and n `single-device`, and both are on b: Linux cannot open UDP port 4789 for both: make them alike"
+      ]
+    ),
   ])
   func networks(_ document: String, _ expected: [String]) {
     #expect(faultLines(Self.fabric + document) == expected)
@@ -232,6 +244,12 @@ import Testing
       ["11:52: endpoints-from: nowhere/missing.csv: cannot be read: No such file or directory"]
     ),
     ("{vni: 5, vteps: [a], endpoint: {}}", ["11:36: unknown key `endpoint`: did you mean `endpoints`?"]),
+    (
+      "{type: routed, vteps: [a, b], gateway: {addresses: [\"fe80::1/64\"], vrf: red}}",
+      [
+        "11:45: network n: the gateway's fe80::1/64 is link-local: by it Linux would redirect endpoints to each other, which they remember where they move: use another address, such as fd00::1/128, and give endpoints a route to it by their device"
+      ]
+    ),
   ])
   func oneNetwork(_ network: String, _ expected: [String]) {
     #expect(faultLines(Self.fabric + "networks: {n: \(network)}") == expected)
@@ -291,6 +309,56 @@ import Testing
     ),
   ])
   func fabrics(_ document: String, _ expected: [String]) {
+    #expect(faultLines(document) == expected)
+  }
+
+  /// A VRF by whose VNI VTEPs route to each other, beside networks that share a device.
+  @Test(arguments: [
+    (
+      "red: {vni: 4001, vlan: 10}", "n: {vni: 5, vlan: 10, model: single-device, vteps: [a]}",
+      ["8:5: vrf red: the VLAN 10 is that of another network or VRF: choose another"]
+    ),
+    (
+      "red: {vni: 4001, vlan: 10}", "n: {vni: 5, vteps: [a]}",
+      ["8:5: vrf red: `vlan` is for its `vni` beside networks that are `single-device`: leave it out"]
+    ),
+    (
+      "red: {table: 7, vlan: 11}", "n: {vni: 5, vlan: 10, model: single-device, vteps: [a]}",
+      ["8:5: vrf red: `vlan` is for its `vni` beside networks that are `single-device`: leave it out"]
+    ),
+    (
+      "red: {vni: 4001}",
+      "n: {vni: 5, vlan: 10, model: single-device, underlay: ipv6, vteps: [b], gateway: {addresses: [10.0.0.1/24], vrf: red}}, m: {vni: 6, vteps: [a], gateway: {addresses: [10.1.0.1/24], vrf: red}}",
+      [
+        "8:5: vrf red has its `vni` 4001 on the device of network n on b, but not all its VTEPs have an IPv6 address: give them one, or make the networks `model: per-network`"
+      ]
+    ),
+    (
+      "red: {vni: 4001}",
+      "n: {vni: 5, vlan: 10, model: single-device, control-plane: evpn, vteps: [a]}, m: {type: routed, vteps: [a], gateway: {vrf: red, addresses: [10.0.0.1/32]}}",
+      [
+        "8:5: vrf red has its `vni` 4001 on the device of network n on a, but they differ in `control-plane`: make its networks and n alike, or those on one device `model: per-network`"
+      ]
+    ),
+    (
+      "red: {vni: 4001}",
+      "n: {vni: 5, vteps: [a, b], gateway: {addresses: [10.0.0.1/24], vrf: red}}, m: {vni: 6, vteps: [c], gateway: {addresses: [10.1.0.1/24], vrf: red}}",
+      [
+        "8:5: vrf red: VTEP a has IPv4 only, c IPv6 only: those that route to each other have one underlay"
+      ]
+    ),
+  ])
+  func routing(_ vrf: String, _ networks: String, _ expected: [String]) {
+    let document = """
+      fabric:
+        vteps:
+          a: 192.0.2.11
+          b: {addresses: [192.0.2.12, "2001:db8::12"]}
+          c: {address: "2001:db8::13"}
+        vrfs:
+          \(vrf)
+      networks: {\(networks)}
+      """
     #expect(faultLines(document) == expected)
   }
 

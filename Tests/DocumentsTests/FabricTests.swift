@@ -65,6 +65,23 @@ import Testing
           ports: {a: [{name: eth1, vlan: 121}, tap0]}
           endpoints: {02:00:00:00:00:07: {ip: 10.7.0.6, vtep: a, port: tap0}}
       """,
+    "single-routed": """
+    fabric:
+      device: eth0
+      vteps: {a: 192.0.2.11, b: {address: 192.0.2.12, router-mac: 02:00:00:00:bb:bb}, c: 192.0.2.13}
+      vrfs:
+        red: {vni: 4001, vlan: 400, external: [{to: 198.51.100.0/24, vtep: c, via: 203.0.113.9, device: eth9}]}
+        blue: {vni: 4002}
+    networks:
+      s1:
+        {vni: 20, vlan: 120, model: single-device, vteps: [a, b], gateway: {addresses: [10.6.0.1/24], vrf: red},
+         endpoints: {02:00:00:00:00:06: {ip: 10.6.0.6, vtep: b}}}
+      s2:
+        {vni: 21, vlan: 121, model: single-device, vteps: [a], gateway: {addresses: [10.7.0.1/24], vrf: red},
+         endpoints: {02:00:00:00:00:07: {ip: 10.7.0.7, vtep: a, port: tap0}}}
+      s3: {vni: 22, vlan: 122, model: single-device, vteps: [a], gateway: {addresses: [10.8.0.1/24], vrf: blue},
+           endpoints: {02:00:00:00:00:08: {ip: 10.8.0.8, vtep: a}}}
+    """,
     "routed": """
     fabric:
       vteps: {a: 192.0.2.11, b: 192.0.2.12, c: 192.0.2.13}
@@ -103,6 +120,65 @@ import Testing
       }
       #expect(read.tables == wanted.tables)
     }
+  }
+
+  /// Where networks share a device, a VRF's VNI is one more of it, and its link one more VLAN.
+  @Test func anL3VNIIsAVLANOfTheSharedBridge() throws {
+    let document = try #require(Self.fabrics["single-routed"])
+    let a = try Self.state(document, host: "a")
+    let names = Set(a.links.values.filter { $0.kind == .vxlan || $0.kind == .bridge }.map(\.name.description))
+    #expect(names == ["vx-fabric", "br-fabric"])
+    let device = try #require(a.links[InterfaceName(validating: "vx-fabric")])
+    #expect(device.vnis?.map(\.id) == [20, 21, 22, 4001, 4002])
+    let vlan = try #require(device.vlans?.first { $0.vni == 4001 })
+    #expect(vlan.id == 400)
+    // One that no network has, the same wherever it is asked for.
+    let blue = try #require(device.vlans?.first { $0.vni == 4002 }?.id)
+    #expect(![120, 121, 122, 400].contains(blue))
+    let link = try #require(a.links[InterfaceName(validating: "l3-red")])
+    #expect(link.kind == .vlan && link.specific?.lower?.description == "br-fabric")
+    #expect(link.base[.vrf] == .link(try InterfaceName(validating: "red")))
+    #expect(link.base[.mac] == .mac(FabricNames.routerMAC("a")))
+    // The way to the other routers: neighbour, port, VTEP.
+    let routers = [("b", try #require(MACAddress("02:00:00:00:bb:bb"))), ("c", FabricNames.routerMAC("c"))]
+    let bridge = try #require(a.links[InterfaceName(validating: "br-fabric")])
+    for (name, mac) in routers {
+      #expect(link.neighbours?.contains { $0.mac == mac } == true, "\(name)")
+      #expect(bridge.bridgeFDB?.first { $0.mac == mac && $0.vlan == 400 }?.port == device.name, "\(name)")
+      let entry = device.fdb?.first { $0.mac == mac && $0.sourceVNI == 4001 }
+      #expect(entry?.vtep.description == (name == "b" ? "192.0.2.12" : "192.0.2.13"))
+    }
+    let own = bridge.bridgeFDB?.first { $0.mac == FabricNames.routerMAC("a") && $0.vlan == 400 }
+    #expect(own?.port == bridge.name)
+    // A VTEP without such networks speaks to them by a device of the VNI's own.
+    let c = try Self.state(document, host: "c")
+    #expect(c.links[try InterfaceName(validating: "l3-red")]?.kind == .bridge)
+    #expect(c.links[try InterfaceName(validating: "vl3-red")]?.fdb?.count == 2)
+  }
+
+  /// A mapping has each key once.
+  @Test func anAddressInSeveralVLANsHasAList() throws {
+    let text = DocumentWriter.write(
+      desired: try Self.state(try #require(Self.fabrics["single-routed"]), host: "c"))
+    #expect(!text.contains("- {port"))
+    let shared = DocumentWriter.write(
+      desired: try Self.state(
+        """
+        fabric:
+          vteps: {a: 192.0.2.11}
+          vrfs: {red: {vni: 4001, vlan: 400}, blue: {vni: 4002, vlan: 401}}
+        networks:
+          s: {vni: 20, vlan: 120, model: single-device, gateway: {addresses: [10.6.0.1/24], vrf: red}}
+          t: {vni: 21, vlan: 121, model: single-device, gateway: {addresses: [10.7.0.1/24], vrf: blue}}
+        """, host: "a"))
+    #expect(
+      shared.contains(
+        """
+              \(FabricNames.routerMAC("a")):
+                - {port: br-fabric, vlan: 400}
+                - {port: br-fabric, vlan: 401}
+
+        """), "\(shared)")
   }
 
   @Test func aStaticNetwork() throws {

@@ -149,6 +149,11 @@ class Host:
     def bridge_of(self, port):
         return [name for name, bridge in self.all("bridges").items() if port in (bridge.get("ports") or {})]
 
+    @staticmethod
+    def fdb(bridge):
+        """The bridge's own entries, one for each VLAN that an address is in."""
+        return [(mac, entry) for mac, found in (bridge.get("fdb") or {}).items() for entry in as_list(found)]
+
     def group(self, number):
         """The addresses behind a group of nexthops."""
         group = self.all("nexthops").get(number, {}).get("group") or []
@@ -376,9 +381,7 @@ class Checker:
 
     def check_bridge_fdb(self, network, host, what, bridge, tunnels):
         vlan = str(network.vlan) if network.is_shared else None
-        found = {
-            mac: value.get("port") for mac, value in (bridge.get("fdb") or {}).items() if value.get("vlan") == vlan
-        }
+        found = {mac: value.get("port") for mac, value in host.fdb(bridge) if value.get("vlan") == vlan}
         wanted = {}
         if network.is_static:
             for endpoint in network.endpoints:
@@ -447,13 +450,19 @@ class Checker:
         """A bridge that looks at VLANs has no VLAN, and no entry, of a network that is not here."""
         here = {str(n.vlan) for n in self.networks if n.is_shared and host.name in n.members}
         vnis = {str(n.vni) for n in self.networks if n.is_shared and host.name in n.members}
+        routed = {vrf["vni"] for name, vrf in self.vrfs.items() if "vni" in vrf and name in host.all("vrfs")}
+        vnis |= routed
+        here |= {
+            link.get("id") for vni in routed for _, link, _, _, device in self.l3_ends(host, vni)
+            if device.get("external") == "true"
+        }
         for name, bridge in host.all("bridges").items():
             if bridge.get("vlan-filtering") != "true":
                 continue
             seen = set(as_list(bridge.get("vlans")) if not isinstance(bridge.get("vlans"), dict) else bridge["vlans"])
             for port in (bridge.get("ports") or {}).values():
                 seen |= set((port or {}).get("vlans") or {})
-            seen |= {entry.get("vlan") for entry in (bridge.get("fdb") or {}).values()}
+            seen |= {entry.get("vlan") for _, entry in host.fdb(bridge)}
             for vlan in sorted(seen - here, key=str):
                 self.fault(host.name, f"bridge {name}", f"VLAN {vlan} is nowhere in the fabric")
         for name, device in host.all("vxlans").items():
@@ -486,7 +495,7 @@ class Checker:
             self.check_gateway(network, host, what, bridge)
             neighbours = {address(ip): mac for ip, mac in (bridge.get("neighbours") or {}).items()}
             self.compare(host.name, f"{what}: neighbours", neighbours, {ip: e.mac for e in local for ip in e.ips})
-            ports = {mac: entry.get("port") for mac, entry in (bridge.get("fdb") or {}).items()}
+            ports = {mac: entry.get("port") for mac, entry in host.fdb(bridge)}
             self.compare(host.name, f"{what}: fdb of the bridge", ports, {e.mac: e.port for e in local if e.port})
 
     def check_vrf(self, name, vrf):
@@ -540,51 +549,80 @@ class Checker:
                     self.fault(host.name, what, f"the route to {network} leads to {end}, not to {sorted(wanted[network])}")
 
     def check_l3(self, name, vrf, host, here, networks):
-        """The VRF's own VNI: a device, a bridge, and every other router's address."""
+        """The VRF's own VNI: a device and a bridge, or a VNI and a VLAN of those that networks share."""
         what = f"vrf {name}: VNI {vrf['vni']}"
-        found = [n for n, d in host.all("vxlans").items() if d.get("vni") == vrf["vni"]]
-        bridges = [b for device in found for b in host.bridge_of(device)]
-        if len(found) != 1 or len(bridges) != 1:
-            self.fault(host.name, what, f"devices {found}, bridges {bridges}")
+        ends = self.l3_ends(host, vrf["vni"])
+        if len(ends) != 1:
+            self.fault(host.name, what, f"ends at {[end[0] for end in ends] or 'no link'}")
             return
-        host.claim("vxlans", found[0])
-        host.claim("bridges", bridges[0])
-        device, bridge = host.all("vxlans")[found[0]], host.all("bridges")[bridges[0]]
-        family = 4 if all(4 in self.vteps[v].addresses for v in here) else 6
+        key, link, mac_table, entries, device = ends[0]
+        shared = {n.family for n in self.networks if n.is_shared and host.name in n.members}
+        is_shared = device.get("external") == "true"
+        self.expect(host.name, f"{what}: on the shared device", is_shared, bool(shared))
+        host.claim("vlans" if is_shared else "bridges", key)
+        if not is_shared:
+            host.claim("vxlans", next(n for n, d in host.all("vxlans").items() if d is device))
+        preferred = [n.family for n in self.networks if n.is_shared and set(n.members) & set(here)][:1]
+        family = next(f for f in preferred + [4, 6] if all(f in self.vteps[v].addresses for v in here))
         mtu = min(self.vteps[v].underlay_mtu for v in here) - OVERHEAD["vxlan", family]
-        self.expect(host.name, f"{what}: mtu", device.get("mtu"), str(mtu))
+        self.expect(host.name, f"{what}: mtu", link.get("mtu"), str(mtu))
+        if int(device.get("mtu", 0)) < mtu:
+            self.fault(host.name, what, f"its device has mtu {device.get('mtu')}, less than {mtu}")
         self.expect(host.name, f"{what}: local", address(device.get("local", "::")), self.vteps[host.name].addresses[family])
-        self.expect(host.name, f"{what}: vrf", bridge.get("vrf"), name)
-        self.same[f"router {host.name}"][name] = bridge.get("mac")
+        self.expect(host.name, f"{what}: vrf", link.get("vrf"), name)
+        self.same[f"router {host.name}"][name] = link.get("mac")
         given = self.vteps[host.name].router_mac
         if given:
-            self.expect(host.name, f"{what}: mac", bridge.get("mac"), given.lower())
-        self.single[what].add((bridge.get("mac"), host.name))
+            self.expect(host.name, f"{what}: mac", link.get("mac"), given.lower())
+        self.single[what].add((link.get("mac"), host.name))
         if all(n.is_static for n in networks):
-            self.expect(host.name, f"{what}: entries", len(device.get("fdb") or {}), len(here) - 1)
+            self.expect(host.name, f"{what}: entries", len(entries), len(here) - 1)
+            if is_shared:
+                own = mac_table.get(link.get("mac"))
+                self.expect(host.name, f"{what}: its own address", own, link.get("device"))
+
+    def l3_ends(self, host, vni):
+        """Where frames of a VNI leave a host and come in: link, its ports by MAC address, entries, device."""
+        ends = []
+        for name, device in host.all("vxlans").items():
+            for bridge_name in host.bridge_of(name):
+                bridge = host.all("bridges")[bridge_name]
+                if device.get("vni") == vni:
+                    macs = {mac: entry.get("port") for mac, entry in host.fdb(bridge)}
+                    ends.append((bridge_name, bridge, macs, device.get("fdb") or {}, device))
+                port = (bridge.get("ports") or {}).get(name) or {}
+                for vlan, mapping in (port.get("vlans") or {}).items() if vni in (device.get("vnis") or {}) else []:
+                    if (mapping or {}).get("vni") != vni:
+                        continue
+                    macs = {mac: entry.get("port") for mac, entry in host.fdb(bridge) if entry.get("vlan") == vlan}
+                    entries = (device["vnis"][vni] or {}).get("fdb") or {}
+                    ends += [
+                        (key, link, macs, entries, device) for key, link in host.all("vlans").items()
+                        if link.get("device") == bridge_name and link.get("id") == vlan
+                    ]
+        return ends
 
     def follow(self, host, route, externals):
         """Where a packet ends that takes a route: the way of the kernel, through the tables of both hosts."""
         device, via = route.get("device"), route.get("via")
-        bridge = host.all("bridges").get(device)
+        link = host.all("bridges").get(device) or host.all("vlans").get(device)
         if not via:
-            return "here" if bridge else "outside"
-        if bridge is None or route.get("onlink") != "true":
+            return "here" if link else "outside"
+        if link is None or route.get("onlink") != "true":
             is_said = any(e["vtep"] == host.name and e.get("via") == via and e.get("device") == device for e in externals)
             return "outside" if is_said else "nowhere"
-        neighbours = {address(ip): mac for ip, mac in (bridge.get("neighbours") or {}).items()}
+        neighbours = {address(ip): mac for ip, mac in (link.get("neighbours") or {}).items()}
         mac = neighbours.get(address(via))
-        port = (bridge.get("fdb") or {}).get(mac, {}).get("port")
-        tunnel = host.all("vxlans").get(port) or {}
-        vtep = (tunnel.get("fdb") or {}).get(mac)
-        for name, other in self.vteps.items():
-            if vtep is None or address(vtep) not in other.addresses.values() or name not in self.hosts:
-                continue
-            # The other host takes what comes with this address by this VNI for its own.
-            for key, far in self.hosts[name].all("vxlans").items():
-                for far_bridge in self.hosts[name].bridge_of(key):
-                    is_own = self.hosts[name].all("bridges")[far_bridge].get("mac") == mac
-                    if far.get("vni") == tunnel.get("vni") and is_own:
+        for vni in {vrf["vni"] for vrf in self.vrfs.values() if "vni" in vrf}:
+            for key, _, macs, entries, _ in self.l3_ends(host, vni):
+                vtep = entries.get(mac)
+                if key != device or vtep is None or macs.get(mac) is None:
+                    continue
+                for name, other in self.vteps.items():
+                    if address(vtep) not in other.addresses.values() or name not in self.hosts:
+                        continue
+                    # The other host takes what comes with this address by this VNI for its own.
+                    if any(far.get("mac") == mac for _, far, _, _, _ in self.l3_ends(self.hosts[name], vni)):
                         return name
         return "nowhere"
 

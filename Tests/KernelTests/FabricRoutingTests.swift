@@ -86,6 +86,102 @@ import Testing
     }
   }
 
+  /// The same over IPv6: each machine has its address alone, and the host as its router.
+  @Test(.needs(.vrf)) func anIPv6EndpointOfARoutedNetworkKeepsItsAddress() throws {
+    try FabricLab.with(2) { lab in
+      for host in lab.hosts {
+        try host.namespace.hearIPv6("default")
+        try host.namespace.forward()
+      }
+      let machines = try [(1, 11), (1, 12), (2, 21)].map { host, number in
+        let machine = try lab.attach(host, number: number, port: "tap\(number)")
+        try machine.namespace.hearIPv6("all")
+        try machine.namespace.batch([
+          "addr flush dev eth0", "addr add fd00::\(number)/128 dev eth0 nodad",
+          "route add fd00::fe/128 dev eth0", "route add ::/0 via fd00::fe",
+        ])
+        return FabricLab.Endpoint(
+          namespace: machine.namespace, mac: machine.mac, ip: "fd00::\(number)", port: machine.port,
+          vtep: machine.vtep)
+      }
+      func document(_ vtep: String) -> String {
+        func line(_ machine: FabricLab.Endpoint, _ vtep: String) -> String {
+          "\(machine.mac): {ip: \"\(machine.ip)\", vtep: \(vtep), port: \(machine.port)}"
+        }
+        return lab.fabric(vrf()) + "networks:\n"
+          + lab.network(
+            "roam", ["type: routed", "gateway: {addresses: [\"fd00::fe/128\"], vrf: tenant}"],
+            [line(machines[0], vtep), line(machines[1], "host-1"), line(machines[2], "host-2")])
+      }
+      func expectAll(_ when: String) throws {
+        for from in machines {
+          for to in machines where to.ip != from.ip {
+            let ping = try from.namespace.ping(to.ip, count: 2)
+            #expect(ping.isComplete, "\(when): \(from.ip) to \(to.ip): \(ping.output)")
+          }
+        }
+      }
+      try lab.apply(document("host-1"))
+      try lab.expectNothingLeft(document("host-1"))
+      let capture = try lab.captureLeaving(1)
+      try expectAll("before")
+      let frames = try lab.settled(capture, leaving: 1).encapsulated
+      #expect(
+        !frames.isEmpty && !frames.contains { $0.isBroadcast || $0.destinationMAC.hasPrefix("33:33:ff") })
+      try lab.hosts[0].namespace.batch(["link set tap11 netns \(lab.hosts[1].namespace.name)"])
+      try lab.hosts[1].namespace.batch(["link set tap11 up"])
+      try lab.apply(document("host-2"), on: [2, 1])
+      try lab.expectNothingLeft(document("host-2"))
+      for machine in machines { try machine.namespace.ip("-6 neigh flush dev eth0") }
+      try expectAll("after")
+    }
+  }
+
+  /// Where networks share a device its VRFs do as well; a VTEP without such networks is one more router.
+  @Test(.needs(.vrf, .vlanFiltering, .dot1q), arguments: ["ipv4", "ipv6"])
+  func hostsThatShareADeviceAreRouted(over family: String) throws {
+    try FabricLab.with(3) { lab in
+      let (blue, red) = (
+        try lab.attach(1, network: 1, gateway: 254), try lab.attach(2, network: 2, gateway: 254)
+      )
+      let green = try lab.attach(1, network: 3, gateway: 254)
+      let outside = try lab.attachOutside(to: lab.hosts[2])
+      func network(_ number: Int, vrf: String, _ endpoint: FabricLab.Endpoint) -> String {
+        lab.network(
+          "net\(number)",
+          [
+            "vni: \(number)000", "vlan: \(number)0", "model: single-device", "vteps: [\(endpoint.vtep)]",
+            "underlay: \(family)", "gateway: {addresses: [10.0.\(number).254/24], vrf: \(vrf)}",
+          ], [endpoint.line])
+      }
+      let document =
+        lab.fabric(
+          "vrfs:",
+          "  tenant: {vni: 9000, external: [{to: 198.51.100.0/24, vtep: host-3, via: 203.0.113.9, device: ext0}]}",
+          "  alone: {vni: 9001, vlan: 500}") + "networks:\n"
+        + network(1, vrf: "tenant", blue) + network(2, vrf: "tenant", red)
+        + network(3, vrf: "alone", green)
+      try lab.apply(document)
+      try lab.expectNothingLeft(document)
+      let capture = try lab.captureLeaving(1)
+      for (from, to) in [(blue, red), (red, blue)] {
+        let ping = try from.namespace.ping(to.ip, count: 2)
+        #expect(ping.isComplete, "\(from.ip) to \(to.ip): \(ping.output)")
+      }
+      let frames = try lab.settled(capture, leaving: 1).filter { $0.vxlan != nil }
+      let requests = frames.filter { $0.vxlan?.inner.echoRequest != nil }
+      #expect(requests.count == 2 && requests.allSatisfy { $0.vxlan?.vni == 9000 }, "\(requests)")
+      #expect(requests.allSatisfy { $0.isIPv6 == (family == "ipv6") })
+      #expect(!frames.encapsulated.contains { $0.isMulticastOrBroadcast }, "\(frames)")
+      try outside.ip("addr add 198.51.100.1/24 dev lo")
+      for from in [blue, red] {
+        let ping = try from.namespace.ping("198.51.100.1", count: 2)
+        #expect(ping.isComplete, "\(from.ip) to the outside: \(ping.output)")
+      }
+      for address in [blue.ip, red.ip, "198.51.100.1"] { try expectNoWay(green, address) }
+    }
+  }
+
   /// A link is in one VRF.
   @Test func aDeviceOfTwoVRFsIsRefused() throws {
     try FabricLab.with(1) { lab in

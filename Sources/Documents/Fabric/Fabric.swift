@@ -58,6 +58,8 @@ public struct FabricVRF: Sendable {
   public var table: UInt32?
   /// The L3VNI; nil where VTEPs route among their own networks only.
   public var vni: UInt32?
+  /// Of the L3VNI on a bridge that networks share (`model: single-device`); nil: one that no network has.
+  public var vlan: UInt16?
   public var external: [External] = []
   public let source: SourcePosition
 }

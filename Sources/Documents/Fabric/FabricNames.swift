@@ -37,12 +37,17 @@ enum FabricNames {
 
   /// A number for each name, from a range: by its hash, and where two have the same, the next free one in the order
   /// of the names.
-  static func numbers(_ names: [String], in range: Range<UInt32>) -> [String: UInt32] {
-    var taken: Set<UInt32> = []
+  ///
+  /// - Parameter reserved: which are given to something else.
+  static func numbers(
+    _ names: [String], in range: Range<UInt32>, reserved: Set<UInt32> = []
+  ) -> [String: UInt32] {
+    var taken = reserved.filter(range.contains)
     var result: [String: UInt32] = [:]
     for name in names.sorted() {
       var number = range.lowerBound + UInt32(hash(name) % UInt64(range.count))
-      while !taken.insert(number).inserted {
+      // More names than numbers: whoever asks has to look.
+      while !taken.insert(number).inserted, taken.count < range.count {
         number = number + 1 < range.upperBound ? number + 1 : range.lowerBound
       }
       result[name] = number

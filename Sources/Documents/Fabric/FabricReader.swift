@@ -29,7 +29,7 @@ extension DocumentReader {
   static let fabricSections = ["fabric", "networks"]
   static let fabricKeys = ["vteps", "vrfs", "device", "underlay-mtu", "port", "source-ports"]
   static let vtepKeys = ["address", "addresses", "device", "underlay-mtu", "router-mac", "labels"]
-  static let fabricVRFKeys = ["table", "vni", "external"]
+  static let fabricVRFKeys = ["table", "vni", "vlan", "external"]
   static let externalKeys = ["to", "vtep", "via", "device"]
   static let networkKeys = [
     "vni", "vlan", "vteps", "encapsulation", "control-plane", "flood", "unknown-unicast", "arp-suppression",
@@ -184,6 +184,8 @@ extension DocumentReader {
           case "table":
             vrf.table = try ValueParser.number(reader.readScalar(cursor, key), key, 1...UInt32.max)
           case "vni": vrf.vni = try ValueParser.number(reader.readScalar(cursor, key), key, 1...16_777_215)
+          case "vlan":
+            vrf.vlan = UInt16(try ValueParser.number(reader.readScalar(cursor, key), key, VLANEntry.ids))
           default:
             try reader.readList(cursor, key) { reader throws(Diagnostic) in
               guard let (external, vtep) = try reader.readExternal(cursor) else { return }

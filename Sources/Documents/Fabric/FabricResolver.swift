@@ -38,10 +38,33 @@ struct ResolvedFabric {
       }
     }
     var isCentral: Bool { intent.gateway?.vteps != nil }
+    /// Whether it is one of many on one device.
+    var isShared: Bool { intent.model == .singleDevice && intent.kind == .bridged }
+    /// Whether it has a VXLAN device of its own.
+    var hasOwnVXLAN: Bool { !isShared && intent.kind == .bridged && intent.encapsulation == .vxlan }
+  }
+
+  /// A VRF with what follows from its networks.
+  struct VRF {
+    let intent: FabricVRF
+    /// The places of the VTEPs that it is on, in order.
+    var members: [Int] = []
+    /// Whether the document knows all endpoints; else a daemon does.
+    var isStatic = true
+    /// Of the underlay that its `vni` goes over.
+    var family = IPAddress.Family.v4
+    var mtu: UInt32 = 0
+    /// Of the L3VNI, where networks share a bridge.
+    var vlan: UInt16?
+
+    var name: InterfaceName { intent.name }
+    /// The number of its routing table.
+    var table: UInt32 { intent.table ?? intent.vni ?? 0 }
   }
 
   var fabric: Fabric
   var networks: [Network] = []
+  var vrfs: [VRF] = []
   /// By VTEP: what IPv6 and IPv4 routes have as next hop where the underlay is of the other family.
   var routerNames: [IPAddress.Family: [IPAddress]] = [:]
 
@@ -92,6 +115,7 @@ struct FabricResolver {
     resolved.fabric.networks = resolved.networks.map(\.intent)
     checkVNIs()
     checkSharedDevice()
+    resolveVRFs()
     nameRouters()
   }
 
@@ -149,6 +173,7 @@ struct FabricResolver {
     network.members = members(intent, what)
     guard !network.members.isEmpty else { return }
     guard resolveFamily(&network, what) else { return }
+    // Those of networks that share them are known when all are.
     network.bridge = intent.bridgeName ?? FabricNames.link("br", intent.name, number: intent.vni)
     network.device = intent.deviceName ?? FabricNames.link("vx", intent.name, number: intent.vni)
     network.gatewayMAC = intent.gateway?.mac ?? FabricNames.gatewayMAC(intent.name)
@@ -325,6 +350,12 @@ struct FabricResolver {
     if intent.controlPlane == .learn {
       fault(intent.position("control-plane"), "\(what): routes cannot be learned from frames: use `static`")
     }
+    if let address = gateway.addresses.first(where: \.address.isIPv6LinkLocal) {
+      fault(
+        gateway.source,
+        "\(what): the gateway's \(address) is link-local: by it Linux would redirect endpoints to each other, which they remember where they move: use another address, such as fd00::1/128, and give endpoints a route to it by their device"
+      )
+    }
     if gateway.vteps != nil {
       fault(gateway.source, "\(what): the gateway of a routed network is on every member: leave out `vteps`")
     }
@@ -455,10 +486,11 @@ struct FabricResolver {
 
   /// Networks on one device have one port of the bridge, whose attributes are all of theirs.
   private mutating func checkSharedDevice() {
-    let shared = resolved.networks.filter { $0.intent.model == .singleDevice }
-    guard let first = shared.first else { return }
+    let places = resolved.networks.indices.filter { resolved.networks[$0].isShared }
+    guard let place = places.first else { return }
+    let first = resolved.networks[place]
     var vlans: [UInt32: ResolvedFabric.Network] = [:]
-    for network in shared {
+    for network in places.map({ resolved.networks[$0] }) {
       let intent = network.intent
       for (key, isSame) in [
         ("underlay", network.family == first.family),
@@ -466,16 +498,135 @@ struct FabricResolver {
         ("unknown-unicast", network.floodsUnknown == first.floodsUnknown),
         ("arp-suppression", network.suppressesARP == first.suppressesARP),
       ] where !isSame {
-        fault(
-          intent.position(key),
-          "network \(network.name) differs in `\(key)` from \(first.name), with which it shares the device: make them alike, or one of them `model: per-network`",
-          first.intent.position(key), "\(first.name) is here")
+        faultSharing(network, first, key)
       }
+      checkOwnDevices(network)
       guard let vlan = intent.vlan, let other = vlans.updateValue(network, forKey: vlan) else { continue }
       fault(
         intent.position("vlan"), "network \(network.name) has the VLAN \(vlan) of \(other.name)",
         other.intent.position("vlan"), "\(other.name) has it here")
     }
+    let bridge = sharedName("bridge", FabricNames.link("br", "fabric"), of: places, \.bridgeName)
+    let device = sharedName("device", FabricNames.link("vx", "fabric"), of: places, \.deviceName)
+    for place in places {
+      resolved.networks[place].bridge = bridge
+      resolved.networks[place].device = device
+    }
+  }
+
+  private mutating func faultSharing(
+    _ network: ResolvedFabric.Network, _ first: ResolvedFabric.Network, _ key: String
+  ) {
+    fault(
+      network.intent.position(key),
+      "network \(network.name) differs in `\(key)` from \(first.name), with which it shares the device: make them alike, or one of them `model: per-network`",
+      first.intent.position(key), "\(first.name) is here")
+  }
+
+  /// What the networks call the bridge or the device that they share: those that call it anything, alike.
+  private mutating func sharedName(
+    _ key: String, _ usual: InterfaceName, of places: [Int], _ name: (FabricNetwork) -> InterfaceName?
+  ) -> InterfaceName {
+    let given = places.map { resolved.networks[$0] }.filter { name($0.intent) != nil }
+    guard let first = given.first, let result = name(first.intent) else { return usual }
+    for network in given where name(network.intent) != result { faultSharing(network, first, key) }
+    return result
+  }
+
+  /// Linux opens a UDP port for devices of one network each, or for one that has many.
+  private mutating func checkOwnDevices(_ shared: ResolvedFabric.Network) {
+    for other in resolved.networks where other.hasOwnVXLAN {
+      guard let place = other.members.first(where: shared.members.contains) else { continue }
+      fault(
+        other.intent.position("model"),
+        "network \(other.name) is `per-network` and \(shared.name) `single-device`, and both are on \(fabric.vteps[place].name): Linux cannot open UDP port \(fabric.port ?? 4789) for both: make them alike",
+        shared.intent.position("model"), "\(shared.name) is here")
+    }
+  }
+
+  // MARK: VRFs
+
+  private mutating func resolveVRFs() {
+    let shared = resolved.networks.filter(\.isShared)
+    let sharing = Set(shared.flatMap(\.members))
+    let vlans = routingVLANs(shared)
+    for intent in fabric.vrfs {
+      var vrf = ResolvedFabric.VRF(intent: intent)
+      let networks = resolved.networks.filter { $0.intent.gateway?.vrf == intent.name }
+      vrf.members = Set(networks.flatMap(\.gateways)).union(intent.external.map(\.vtep)).sorted()
+      vrf.isStatic = networks.allSatisfy(\.isStatic)
+      let meeting = intent.vni == nil ? nil : vrf.members.first(where: sharing.contains)
+      resolveUnderlay(&vrf, preferring: meeting == nil ? nil : shared.first?.family)
+      vrf.vlan = vlans[intent.name]
+      if intent.vlan != nil, shared.isEmpty || intent.vni == nil {
+        fault(
+          intent.source,
+          "vrf \(intent.name): `vlan` is for its `vni` beside networks that are `single-device`: leave it out"
+        )
+      }
+      if let first = shared.first, let meeting {
+        let what =
+          "vrf \(intent.name) has its `vni` \(intent.vni ?? 0) on the device of network \(first.name) on \(fabric.vteps[meeting].name)"
+        if vrf.family != first.family {
+          fault(
+            intent.source,
+            "\(what), but not all its VTEPs have an \(first.family.name) address: give them one, or make the networks `model: per-network`",
+            first.source, "\(first.name) is here")
+        }
+        if vrf.isStatic != first.isStatic {
+          fault(
+            intent.source,
+            "\(what), but they differ in `control-plane`: make its networks and \(first.name) alike, or those on one device `model: per-network`",
+            first.intent.position("control-plane"), "\(first.name) is here")
+        }
+      }
+      resolved.vrfs.append(vrf)
+    }
+  }
+
+  /// The VLANs of L3VNIs on a bridge that networks share: a network has none of them.
+  private mutating func routingVLANs(_ shared: [ResolvedFabric.Network]) -> [InterfaceName: UInt16] {
+    guard !shared.isEmpty else { return [:] }
+    var taken = Set(shared.compactMap(\.intent.vlan))
+    var result: [InterfaceName: UInt16] = [:]
+    let vrfs = fabric.vrfs.filter { $0.vni != nil }
+    for vrf in vrfs {
+      guard let vlan = vrf.vlan else { continue }
+      result[vrf.name] = vlan
+      if !taken.insert(UInt32(vlan)).inserted {
+        fault(
+          vrf.source, "vrf \(vrf.name): the VLAN \(vlan) is that of another network or VRF: choose another")
+      }
+    }
+    let open = vrfs.filter { $0.vlan == nil }
+    let range = VLANEntry.ids.lowerBound..<VLANEntry.ids.upperBound + 1
+    if let first = open.first, taken.count + open.count > range.count {
+      fault(
+        first.source,
+        "vrf \(first.name): networks and VRFs on one bridge need a VLAN each, and there are \(range.count): make some networks `model: per-network`"
+      )
+    }
+    let numbers = FabricNames.numbers(open.map(\.name.description), in: range, reserved: taken)
+    for vrf in open { result[vrf.name] = numbers[vrf.name.description].map(UInt16.init) }
+    return result
+  }
+
+  /// The underlay that all its VTEPs have, and what it leaves for packets.
+  private mutating func resolveUnderlay(
+    _ vrf: inout ResolvedFabric.VRF, preferring preferred: IPAddress.Family?
+  ) {
+    let vteps = vrf.members.map { fabric.vteps[$0] }
+    let families = [preferred, .v4, .v6].compactMap(\.self)
+    vrf.family = families.first { family in vteps.allSatisfy { $0.address(family) != nil } } ?? .v4
+    let underlay = vrf.members.map(underlayMTU).min() ?? fabric.underlayMTU
+    vrf.mtu = underlay - min(underlay, Encapsulation(.vxlan, over: vrf.family)?.overhead ?? 0)
+    guard vrf.intent.vni != nil, let v4 = vteps.first(where: { $0.v6 == nil }),
+      let v6 = vteps.first(where: { $0.v4 == nil })
+    else { return }
+    fault(
+      vrf.intent.source,
+      "vrf \(vrf.name): VTEP \(v4.name) has IPv4 only, \(v6.name) IPv6 only: those that route to each other have one underlay",
+      v6.source, "\(v6.name) is here")
   }
 
   /// A route needs a next hop of its own family, and the routers are on an underlay that may be of the other: then

@@ -38,6 +38,10 @@ extension DocumentSchema {
       "table": described(
         number(1...UInt32.max), "The number of its routing table; the VNI where it is left out."),
       "vni": described(number(vni), "The VNI by which VTEPs route to each other (L3VNI)."),
+      "vlan": described(
+        number(VLANEntry.ids),
+        "The VLAN of its `vni` on a bridge that networks share (`model: single-device`); a free one where it is left out."
+      ),
       "external": described(list(external), "What is outside, and behind which VTEP."),
     ])
     return object([

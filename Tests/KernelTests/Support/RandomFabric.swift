@@ -103,7 +103,7 @@ struct RandomFabric {
     ]
     return .map([
       ("device", .text("eth0")), ("vteps", .map(pairs)),
-      ("vrfs", .map([plain] + (sharesDevice ? [] : spanning))),
+      ("vrfs", .map([plain] + spanning)),
     ])
   }
 
@@ -142,7 +142,7 @@ struct RandomFabric {
       if random.chance(20) { give("tagged", "true") }
     }
     if random.chance(15) { give("mtu", "1280") }
-    makeGateway(number, members, control, isRouted: isRouted, isShared: isShared, &keys)
+    makeGateway(number, members, control, isRouted: isRouted, isV6: isV6, &keys)
     keys.append(("ports", makePorts(number, members)))
     if control != "evpn" { makeEndpoints(number, members, isRouted: isRouted, &keys) }
     return .map(keys)
@@ -172,7 +172,7 @@ struct RandomFabric {
   }
 
   private mutating func makeGateway(
-    _ number: Int, _ members: [String], _ control: String, isRouted: Bool, isShared: Bool,
+    _ number: Int, _ members: [String], _ control: String, isRouted: Bool, isV6: Bool,
     _ keys: inout [(String, Node)]
   ) {
     guard isRouted || random.chance(50) else { return }
@@ -190,7 +190,8 @@ struct RandomFabric {
         gateway.append(("vteps", .list(places.map { .text($0) })))
       }
       if random.chance(50) {
-        gateway.append(("vrf", .text(sharesDevice ? "plain" : random.pick(["green", "plain"]))))
+        // Its VTEPs have one underlay in common.
+        gateway.append(("vrf", .text(isV6 ? "plain" : random.pick(["green", "plain"]))))
       }
     }
     keys.append(("gateway", .map(gateway)))
