@@ -22,11 +22,11 @@ public struct DocumentFaults: Error, Sendable {
 }
 
 /// Puts the declarations of all files together and checks what no single value shows.
-public struct DocumentCompiler {
-  private var diagnostics: [Diagnostic]
-  private var state: HostState
+public struct DocumentCompiler: FaultCollector {
+  var diagnostics: [Diagnostic]
+  var state: HostState
   /// The keys of each link that are there but could not be read.
-  private let faulty: [InterfaceName: Set<String>]
+  let faulty: [InterfaceName: Set<String>]
 
   /// Reads and checks the documents of a run.
   ///
@@ -68,26 +68,17 @@ public struct DocumentCompiler {
     state.tables.nexthops = reader.nexthops
   }
 
-  private mutating func fault(
-    _ position: SourcePosition, _ message: String, _ related: SourcePosition? = nil, _ there: String = ""
-  ) {
-    diagnostics.append(
-      Diagnostic(
-        position: position, message: message,
-        related: related.map { [.init(position: $0, message: there)] } ?? []))
-  }
-
   /// Whether a key is there but could not be read: what depends on it cannot be judged.
-  private func isUnclear(_ link: LinkState, _ attributes: Attribute...) -> Bool {
+  func isUnclear(_ link: LinkState, _ attributes: Attribute...) -> Bool {
     guard let faulty = faulty[link.name] else { return false }
     return attributes.contains { faulty.contains($0.key) }
   }
 
-  private func isFamilyUnclear(_ link: LinkState) -> Bool { isUnclear(link, .local, .group, .remote) }
+  func isFamilyUnclear(_ link: LinkState) -> Bool { isUnclear(link, .local, .group, .remote) }
 
   // MARK: Ports
 
-  private mutating func attachPorts(_ memberships: [DocumentReader.Membership]) {
+  mutating func attachPorts(_ memberships: [DocumentReader.Membership]) {
     for membership in memberships.sorted(by: { $0.source < $1.source }) {
       let name = membership.port
       var port = state.links[name] ?? LinkState(name: name, kind: nil, owner: .others)
@@ -127,7 +118,7 @@ public struct DocumentCompiler {
   // MARK: All kinds
 
   /// What the rows of the tables tell: what is missing, and what is for the other family.
-  private mutating func checkAttributes(of link: LinkState) {
+  mutating func checkAttributes(of link: LinkState) {
     if link.base.link(.vrf) != nil, link.bridge != nil {
       fault(
         link.base.position(of: .vrf),
@@ -172,7 +163,7 @@ public struct DocumentCompiler {
   // MARK: VLANs
 
   /// Where a bridge does not look at VLANs, Linux takes all that is said of them, and does nothing.
-  private mutating func checkVLANs(of link: LinkState) {
+  mutating func checkVLANs(of link: LinkState) {
     let bridge = link.kind == .bridge ? link : link.bridge.flatMap { state.links[$0] } ?? link
     let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
     guard !isUnclear(bridge, .vlanFiltering) else { return }
@@ -213,7 +204,7 @@ public struct DocumentCompiler {
   }
 
   /// What the kernel takes only together with something else.
-  private mutating func checkPort(_ link: LinkState) {
+  mutating func checkPort(_ link: LinkState) {
     guard let port = link.port, let bridge = link.bridge else { return }
     if port.isTrue(.mab), !isUnclear(link, .locked, .portLearning),
       port[.locked] != .flag(true) || port[.portLearning] == .flag(false)
@@ -235,7 +226,7 @@ public struct DocumentCompiler {
     }
   }
 
-  private mutating func checkFoundation(of link: LinkState) {
+  mutating func checkFoundation(of link: LinkState) {
     guard let row = link.specific?.table.index(of: "device"), let position = link.specific?.position(of: row)
     else { return }
     var seen: Set<InterfaceName> = [link.name]
@@ -249,7 +240,7 @@ public struct DocumentCompiler {
     }
   }
 
-  private mutating func checkTunnel(_ link: LinkState, _ specific: AttributeSet) {
+  mutating func checkTunnel(_ link: LinkState, _ specific: AttributeSet) {
     guard !isFamilyUnclear(link) else { return }
     for attribute in [Attribute.local, .remote] {
       guard let address = specific.address(attribute), address.family != link.underlayFamily else { continue }
@@ -276,7 +267,7 @@ public struct DocumentCompiler {
   }
 
   /// What the kernel takes only once.
-  private mutating func checkTwins() {
+  mutating func checkTwins() {
     var owners: [[AttributeValue?]: LinkState] = [:]
     for link in state.links.values.sorted(by: { $0.source < $1.source }) {
       guard let kind = link.kind, let keys = Self.identities[kind],
@@ -300,149 +291,16 @@ public struct DocumentCompiler {
 
   /// The attributes that no two links of a kind can have in common. Linux takes two VRFs with one table, but
   /// then the routes of one are those of the other.
-  private static let identities: [LinkKind: [String]] = [
+  static let identities: [LinkKind: [String]] = [
     .vlan: ["device", "id", "protocol"], .vrf: ["table"], .geneve: ["vni", "remote", "port"],
     .gretap: ["local", "remote", "key"], .ip6gretap: ["local", "remote", "key"],
   ]
 
-  // MARK: VXLAN devices
-
-  private mutating func checkVxlan(_ link: LinkState) {
-    guard let specific = link.specific else { return }
-    let name = link.name
-    if specific.isTrue(.external) {
-      if specific[.vni] != nil {
-        fault(
-          specific.position(of: .vni),
-          "vxlan \(name): an `external` device has no `vni` of its own: leave out one of the two")
-      }
-      if let entry = link.fdb?.first(where: { $0.sourceVNI == 0 }) {
-        fault(
-          entry.source,
-          "vxlan \(name): an `external` device has entries for each VNI, not for the device: put `fdb` and `flood` under `vnis`"
-        )
-      }
-      if let entry = link.mdb?.first(where: { $0.sourceVNI == 0 }) {
-        fault(
-          entry.source,
-          "vxlan \(name): an `external` device has entries for each VNI, not for the device: put `mdb` under `vnis`"
-        )
-      }
-      if let entry = link.vnis?.first(where: { !$0.group.isUnspecified }) {
-        checkGroup(of: entry, link, specific)
-      }
-    } else {
-      if let entry = link.vnis?.first, !isUnclear(link, .external) {
-        fault(
-          entry.source,
-          "vxlan \(name): `vnis` are for an `external` device: give it `external: true` and no `vni`")
-      }
-      if specific[.vni] == nil, !isUnclear(link, .vni, .external) {
-        fault(link.source, "vxlan \(name): `vni` is missing, the network's number from 1 to 16777215")
-      }
-      for attribute in [Attribute.vniFilter, .genericProtocol]
-      where specific.isTrue(attribute) && !isUnclear(link, .external) {
-        fault(
-          specific.position(of: attribute), "vxlan \(name): `\(attribute.key)` needs `external: true` as well"
-        )
-      }
-    }
-    checkUnderlay(link, specific)
-    if specific.isTrue(.learning), let entry = link.fdb?.first(where: { !$0.mac.holdsDestinationList }) {
-      fault(
-        specific.position(of: .learning),
-        "vxlan \(name): `learning: true` does not go with static entries: Linux drops what a MAC address with an entry sends from another VTEP",
-        entry.source, "a static entry is here")
-    }
-    normalise(link, specific)
-    // Without a filter there is no table of VNIs: all of them are taken.
-    if !specific.isTrue(.vniFilter) { state.links[name]?.vnis = nil }
-    checkMTU(link)
-  }
-
-  private mutating func checkGroup(of entry: VNIEntry, _ link: LinkState, _ specific: AttributeSet) {
-    if !specific.isTrue(.vniFilter), !isUnclear(link, .vniFilter) {
-      fault(entry.source, "vxlan \(link.name): the `group` of a VNI needs `vni-filter: true` at the device")
-    }
-    if specific[.device] == nil, !isUnclear(link, .device) {
-      fault(entry.source, "vxlan \(link.name): a multicast `group` needs `device`, the underlay device")
-    }
-    if entry.group.family != link.underlayFamily, !isFamilyUnclear(link) {
-      fault(
-        entry.source,
-        "vxlan \(link.name): \(entry.group) is an \(entry.group.family.name) address, but the device is \(link.underlayFamily.name) by its own"
-      )
-    }
-  }
-
-  private mutating func checkUnderlay(_ link: LinkState, _ specific: AttributeSet) {
-    let name = link.name
-    if specific[.group] != nil, specific[.remote] != nil {
-      fault(
-        specific.position(of: .remote),
-        "vxlan \(name): `group` and `remote` are the same thing for Linux, the default destination: give one of the two",
-        specific.position(of: .group), "`group` is here")
-    }
-    let lacksDevice = specific[.device] == nil && !isUnclear(link, .device)
-    if specific[.group] != nil, lacksDevice {
-      fault(
-        specific.position(of: .group),
-        "vxlan \(name): a multicast `group` needs `device`, the underlay device")
-    }
-    if specific.link(.device) == name {
-      fault(specific.position(of: .device), "vxlan \(name): a device cannot be its own underlay")
-    }
-    let family = link.underlayFamily
-    let isFamilyUnclear = isFamilyUnclear(link)
-    for attribute in [Attribute.local, .group, .remote] {
-      guard let address = specific.address(attribute) else { continue }
-      if address.family != family, !isFamilyUnclear {
-        fault(
-          specific.position(of: attribute),
-          "vxlan \(name): `\(attribute.key)` is an \(address.family.name) address, but the device is \(family.name) by its other addresses"
-        )
-      }
-      if address.isIPv6LinkLocal, lacksDevice {
-        fault(
-          specific.position(of: attribute),
-          "vxlan \(name): the link-local address \(address) needs `device`, the underlay device")
-      }
-    }
-    guard !isFamilyUnclear else { return }
-    if let label = specific.number(.flowLabel), label != 0, family == .v4 {
-      fault(
-        specific.position(of: .flowLabel),
-        "vxlan \(name): `flow-label` is for an IPv6 underlay: give an IPv6 address as `local`")
-    }
-    if specific[.flowLabelPolicy] == .number(1), family == .v4 || specific.number(.flowLabel) ?? 0 != 0 {
-      fault(
-        specific.position(of: .flowLabelPolicy),
-        family == .v4
-          ? "vxlan \(name): `flow-label-policy` is for an IPv6 underlay: give an IPv6 address as `local`"
-          : "vxlan \(name): with `flow-label-policy: inherit` a `flow-label` counts for nothing: leave out one of the two",
-        family == .v4 ? nil : specific.position(of: .flowLabel), "`flow-label` is here")
-    }
-    let vteps =
-      (link.fdb ?? []).filter { !$0.fits(family) }.map { ($0.vtep, $0.source) }
-      + (link.mdb ?? []).filter { $0.vtep.family != family }.map { ($0.vtep, $0.source) }
-    for (vtep, source) in vteps {
-      let reason =
-        specific[.local] == nil && specific[.remote] == nil && specific[.group] == nil
-        ? "is \(family.name) because it has no `local` address: give it an \(vtep.family.name) one"
-        : "is \(family.name): Linux takes one family for each device"
-      fault(
-        source, "vxlan \(name): \(vtep) is an \(vtep.family.name) address, but the device \(reason)")
-    }
-    for entry in link.fdb ?? [] where entry.nexthop != 0 {
-      checkGroup(of: entry, link, family)
-    }
-  }
-
   // MARK: Nexthops
 
-  private func nexthop(_ id: UInt32) -> Nexthop? { state.tables.nexthops?.first { $0.id == id } }
+  func nexthop(_ id: UInt32) -> Nexthop? { state.tables.nexthops?.first { $0.id == id } }
 
-  private mutating func checkNexthops() {
+  mutating func checkNexthops() {
     for group in state.tables.nexthops ?? [] {
       var first: Nexthop?
       for member in group.members {
@@ -469,7 +327,7 @@ public struct DocumentCompiler {
   }
 
   /// As far as documents describe the group; whether there is one at all is seen on the host.
-  private mutating func checkGroup(of entry: FDBEntry, _ link: LinkState, _ family: IPAddress.Family) {
+  mutating func checkGroup(of entry: FDBEntry, _ link: LinkState, _ family: IPAddress.Family) {
     guard let group = nexthop(entry.nexthop) else { return }
     guard group.isGroup else {
       fault(
@@ -489,7 +347,7 @@ public struct DocumentCompiler {
   }
 
   /// The kernel leaves the device's own port and VNI out of its entries, and so does weft.
-  private mutating func normalise(_ link: LinkState, _ specific: AttributeSet) {
+  mutating func normalise(_ link: LinkState, _ specific: AttributeSet) {
     guard !isUnclear(link, .vni, .port) else { return }
     let complete = specific.withDefaults()
     let own = complete.number(.vni) ?? 0
@@ -522,7 +380,7 @@ public struct DocumentCompiler {
   }
 
   /// Sorted, and without what is the same only when the device's own values are left out.
-  private mutating func checkTwice<Entry: TableEntry>(
+  mutating func checkTwice<Entry: TableEntry>(
     _ normal: [Entry], _ given: [Entry], _ link: LinkState, _ what: (Entry) -> String
   ) -> [Entry] {
     // Most say nothing that is left out.
@@ -539,7 +397,7 @@ public struct DocumentCompiler {
   }
 
   /// As far as the documents alone tell; the host's own MTUs are looked at when there is a host.
-  private mutating func checkMTU(_ link: LinkState) {
+  mutating func checkMTU(_ link: LinkState) {
     guard !isFamilyUnclear(link), let mtu = link.base.number(.mtu), link.specific?.link(.device) != nil,
       let limit = UnderlayMTU(of: link, desired: state, observed: HostState()), mtu > limit.mtu
     else { return }
@@ -547,75 +405,6 @@ public struct DocumentCompiler {
       link.base.position(of: .mtu),
       "vxlan \(link.name): mtu \(mtu) is more than the underlay leaves: \(limit.arithmetic): lower it, raise the underlay's, or leave it out"
     )
-  }
-
-  // MARK: What VXLAN devices share
-
-  /// Linux has one socket for each UDP port and family, and one device for each VNI on it.
-  private mutating func checkSharedPorts() {
-    var bySocket: [VxlanSocket: [LinkState]] = [:]
-    for link in state.links.values.sorted(by: { $0.source < $1.source }) {
-      guard !isSocketUnclear(link) else { continue }
-      for socket in VxlanSocket.all(link) { bySocket[socket, default: []].append(link) }
-    }
-    for (socket, links) in bySocket {
-      var byVNI: [UInt32: LinkState] = [:]
-      checkFilters(of: links.filter { $0.underlayFamily == socket.family }, socket)
-      for link in links {
-        if let first = links.first, first.name != link.name,
-          let attribute = VxlanSocket.difference(first, link)
-        {
-          fault(
-            link.source,
-            "vxlan \(link.name) and \(first.name) share UDP port \(socket.port) but differ in `\(attribute.key)`: Linux cannot open it for both: give one of them another `port`",
-            first.source, "\(first.name) is here")
-        } else if link.underlayFamily == socket.family,
-          let twin = byVNI.updateValue(link, forKey: link.specific?.number(.vni) ?? 0)
-        {
-          checkTwins(link, twin, socket)
-        }
-      }
-    }
-  }
-
-  /// Each VNI belongs to one of the devices with a filter.
-  private mutating func checkFilters(of links: [LinkState], _ socket: VxlanSocket) {
-    var owners: [UInt32: (link: LinkState, entry: VNIEntry)] = [:]
-    for link in links {
-      for entry in link.vnis ?? [] {
-        guard let other = owners.updateValue((link, entry), forKey: entry.id), other.link.name != link.name
-        else {
-          continue
-        }
-        fault(
-          entry.source,
-          "vxlan \(link.name) has the VNI \(entry.id) of \(other.link.name) on the same UDP port \(socket.port): give it to one of them",
-          other.entry.source, "\(other.link.name) has it here")
-        break
-      }
-    }
-  }
-
-  private func isSocketUnclear(_ link: LinkState) -> Bool {
-    let isExternal = link.specific?.isTrue(.external) == true
-    return isFamilyUnclear(link) || isUnclear(link, .port) || (!isExternal && link.specific?[.vni] == nil)
-      || VxlanSocket.attributes.contains { isUnclear(link, $0) }
-  }
-
-  /// Two devices of one kind and one VNI on one socket.
-  private mutating func checkTwins(_ link: LinkState, _ twin: LinkState, _ socket: VxlanSocket) {
-    guard let specific = link.specific else { return }
-    if let vni = specific.number(.vni) {
-      fault(
-        specific.position(of: .vni),
-        "vxlan \(link.name) has the VNI \(vni) of \(twin.name) on the same UDP port \(socket.port): give one of them another `vni` or `port`",
-        twin.specific?.position(of: .vni) ?? twin.source, "\(twin.name) has it here")
-    } else if !specific.isTrue(.vniFilter) {
-      fault(
-        link.source,
-        "vxlan \(link.name) and \(twin.name) are both `external` on UDP port \(socket.port): only one can be",
-        twin.source, "\(twin.name) is here")
-    }
   }
 }
 

@@ -36,21 +36,9 @@ struct DocumentReader: NodeReader {
   static let faultLimit = 500
 
   mutating func read(_ file: SourceFile, index: Int) {
-    do throws(Diagnostic) {
-      let cursor = try YAMLCursor(file: file, index: index)
-      let start = SourcePosition(file: index, line: 1, column: 1)
-      guard !cursor.isEmpty, let root = try cursor.peek() else {
-        throw Diagnostic(
-          position: start, message: "the file holds no document: a document begins with `weft: 1`")
-      }
-      guard root.kind == .mapping else {
-        throw Diagnostic(
-          position: root.position, message: "a document is a mapping that begins with `weft: 1`")
-      }
-      try readDocument(cursor, start)
-      try cursor.finish()
-    } catch {
-      diagnostics.append(error)
+    readFile(file, index: index, noun: "document", beginning: "weft: 1") {
+      reader, cursor, start throws(Diagnostic) in
+      try reader.readDocument(cursor, start)
     }
   }
 

@@ -7,6 +7,33 @@ package protocol NodeReader {
 }
 
 extension NodeReader {
+  /// Reads a file whose root is a mapping; what ends that is one of the faults.
+  ///
+  /// - Parameters:
+  ///   - noun: what the file holds.
+  ///   - beginning: its first line.
+  package mutating func readFile(
+    _ file: SourceFile, index: Int, noun: String, beginning: String,
+    _ body: (inout Self, YAMLCursor, SourcePosition) throws(Diagnostic) -> Void
+  ) {
+    do throws(Diagnostic) {
+      let cursor = try YAMLCursor(file: file, index: index)
+      let start = SourcePosition(file: index, line: 1, column: 1)
+      guard !cursor.isEmpty, let root = try cursor.peek() else {
+        throw Diagnostic(
+          position: start, message: "the file holds no \(noun): a \(noun) begins with `\(beginning)`")
+      }
+      guard root.kind == .mapping else {
+        throw Diagnostic(
+          position: root.position, message: "a \(noun) is a mapping that begins with `\(beginning)`")
+      }
+      try body(&self, cursor, start)
+      try cursor.finish()
+    } catch {
+      diagnostics.append(error)
+    }
+  }
+
   package mutating func report(_ diagnostic: Diagnostic) throws(Diagnostic) {
     guard diagnostics.count < DocumentReader.faultLimit else {
       throw Diagnostic(

@@ -51,6 +51,29 @@ public struct ParsedDocuments: Sendable {
     return try DocumentCompiler.compile(reader, files)
   }
 
+  /// What each host of the fabric is to have, one after the other: all of them at once may be more than memory
+  /// takes. Without a fabric that is the documents once.
+  ///
+  /// - Parameter host: this one alone.
+  /// - Throws: ``DocumentFaults`` with the faults of all hosts, each once.
+  public func compileEach(
+    host: String? = nil, _ body: (CompiledDocuments) -> Void
+  ) throws(DocumentFaults) {
+    var faults: [Diagnostic] = []
+    var seen: Set<Diagnostic> = []
+    let names: [String?] = hosts.isEmpty ? [host] : host.map { [$0] } ?? hosts
+    for name in names {
+      do throws(DocumentFaults) {
+        body(try compile(host: name))
+      } catch {
+        faults += error.diagnostics.filter { seen.insert($0).inserted }
+        // What is wrong with the fabric itself is so on each of them.
+        if !reader.diagnostics.isEmpty { break }
+      }
+    }
+    guard faults.isEmpty else { throw DocumentFaults(diagnostics: faults, files: files) }
+  }
+
   private func unknownHost(_ host: String, _ fabric: Fabric) -> Diagnostic {
     let names = fabric.vteps.map(\.name)
     let meant = nearest(to: host, among: names).map { "did you mean \($0)? " } ?? ""

@@ -1,7 +1,7 @@
 import OverlayModel
 
 /// One link of the chain from an IP address to the packet on the underlay that is missing, or contradicts another.
-public struct ChainFinding: Sendable, Equatable {
+public struct ChainFinding: Sendable, Hashable {
   /// What kind of fault it is; the words that a script may look for.
   public enum Rule: String, Sendable, CaseIterable {
     case neighbourWithoutEntry = "chain/neighbour-without-entry"

@@ -31,11 +31,11 @@ public struct Planner {
   let observed: HostState
   let options: PlanningOptions
   let desiredPorts: [InterfaceName: [LinkState]]
-  private let observedPorts: [InterfaceName: [LinkState]]
+  let observedPorts: [InterfaceName: [LinkState]]
   /// The links of others that are made on another one.
   let foreignUppers: [InterfaceName: [LinkState]]
   /// What the VXLAN devices that are wanted take: what is in their way goes first.
-  private let wantedClaims: VxlanClaims
+  let wantedClaims: VxlanClaims
   /// What those take that stay whatever is wanted.
   let otherClaims: VxlanClaims
   var plan: Plan
@@ -46,10 +46,10 @@ public struct Planner {
   /// Links that go, if only to be made anew: those that stand on them go with them.
   var going: Set<InterfaceName> = []
   /// How many links each one stands on, or is part of, one after the other.
-  private var depths: [InterfaceName: Int] = [:]
+  var depths: [InterfaceName: Int] = [:]
   /// Bridges whose ports change: the kernel gives them another MTU and address, unless they have
   /// ones of their own, and forgets the neighbours of a link whose address changes.
-  private var rewired: Set<InterfaceName> = []
+  var rewired: Set<InterfaceName> = []
 
   public static func plan(
     desired: HostState, observed: HostState, options: PlanningOptions = PlanningOptions()
@@ -78,7 +78,7 @@ public struct Planner {
     plan.owned = OwnedCount(observed, desired: desired)
   }
 
-  private mutating func run() {
+  mutating func run() {
     depths = Self.depths(observed.links.merging(desired.links) { _, wanted in wanted })
     for link in observed.sortedLinks where desired.links[link.name] == nil { planUnnamed(link) }
     // What stands on a link after that link; bridges when it is known which ports leave.
@@ -105,7 +105,7 @@ public struct Planner {
     plan.problems.sort { $0.source < $1.source }
   }
 
-  private func rank(_ step: Step) -> Int {
+  func rank(_ step: Step) -> Int {
     let depth = depths[step.link] ?? 0
     switch (step.phase, step.operation) {
     case (.create, _): return depth
@@ -121,17 +121,17 @@ public struct Planner {
     }
   }
 
-  private func raiseRank(_ step: Step) -> Int {
+  func raiseRank(_ step: Step) -> Int {
     let link = desired.links[step.link]
     let standsOn = link.map { Self.foundations(of: $0, in: desired) } ?? 0
     return 2 * standsOn + (step.kind == .bridge ? 1 : 0)
   }
 
   /// A chain of links that is longer than this leads in a circle.
-  private static let depthLimit = 64
+  static let depthLimit = 64
 
   /// How many links a link stands on, one on top of the other.
-  private static func foundations(of link: LinkState, in state: HostState) -> Int {
+  static func foundations(of link: LinkState, in state: HostState) -> Int {
     var depth = 0
     var next = link.foundation
     while let name = next, depth < depthLimit {
@@ -141,7 +141,7 @@ public struct Planner {
     return depth
   }
 
-  private static func depths(_ links: [InterfaceName: LinkState]) -> [InterfaceName: Int] {
+  static func depths(_ links: [InterfaceName: LinkState]) -> [InterfaceName: Int] {
     var result: [InterfaceName: Int] = [:]
     func depth(_ name: InterfaceName, _ limit: Int) -> Int {
       if let known = result[name] { return known }
@@ -158,7 +158,7 @@ public struct Planner {
 
   // MARK: Links of weft's
 
-  private mutating func planOwned(_ wanted: LinkState) {
+  mutating func planOwned(_ wanted: LinkState) {
     var complete = wanted
     if !options.isRestoring {
       guard checkReferences(of: wanted) else { return }
@@ -212,7 +212,7 @@ public struct Planner {
 
   /// A replacement that differs from the old device only where the document wants it to: its address, and
   /// its place in a bridge of others, stay.
-  private func keepingWhatIsNotSaid(_ wanted: LinkState, of old: LinkState) -> LinkState {
+  func keepingWhatIsNotSaid(_ wanted: LinkState, of old: LinkState) -> LinkState {
     var link = wanted
     if options.isRestoring { return link }
     link.base[.mac] = link.base[.mac] ?? old.base[.mac]
@@ -228,14 +228,14 @@ public struct Planner {
     return link
   }
 
-  private mutating func planGroup(_ present: LinkState, _ wanted: LinkState) {
+  mutating func planGroup(_ present: LinkState, _ wanted: LinkState) {
     let group = wanted.owner == .weft ? Ownership.linkGroup : wanted.group
     guard group != present.group, wanted.owner == .weft || options.isRestoring else { return }
     add(wanted, .group(from: present.group, to: group), .prepare)
   }
 
   /// Whether the kernel, changing an attribute in place, would lose the value of another that it then refuses.
-  private func resetsOthers(_ attribute: Attribute, of link: LinkState) -> Bool {
+  func resetsOthers(_ attribute: Attribute, of link: LinkState) -> Bool {
     guard let set = link.specific else { return false }
     return attribute.resets.contains { key in
       guard let row = set.table.index(of: key), let value = set[row] else { return false }
@@ -243,12 +243,12 @@ public struct Planner {
     }
   }
 
-  private func isAddress(_ attribute: Attribute) -> Bool {
+  func isAddress(_ attribute: Attribute) -> Bool {
     if case .address = attribute.type { true } else { false }
   }
 
   /// With the defaults of a link that weft owns, and the MTU that follows from the underlay.
-  private func completed(_ wanted: LinkState) -> LinkState {
+  func completed(_ wanted: LinkState) -> LinkState {
     var link = wanted
     link.base = link.base.withDefaults()
     link.specific = link.specific?.withDefaults()
@@ -263,174 +263,7 @@ public struct Planner {
     return link
   }
 
-  private mutating func create(_ link: LinkState, replacing old: LinkState?, reasons: [AttributeChange]) {
-    if !options.isRestoring {
-      if let old, !checkLinks(on: old, link.source) { return }
-      guard reportMissing(inNew: link), reportMissing(inTablesOf: link, present: nil), checkClaims(of: link)
-      else { return }
-    }
-    // All of a replacement runs back to back, unless something else needs what the old device has.
-    let isAlone = old.map { $0.kind == .vxlan && link.kind == .vxlan && !isInTheWay($0) } ?? false
-    func phase(_ usual: Phase) -> Phase { isAlone ? .replace : usual }
-    if let old {
-      leaving.insert(old.name)
-      // The bridge that it leaves may have its address.
-      if let bridge = old.bridge { rewired.insert(bridge) }
-      for route in old.routes ?? [] where route.origin == .weft {
-        add(old, .entry(.route(.delete(route))), .clear, isShown: false)
-      }
-      let goesAlong = old.lower.map { going.contains($0) } ?? false
-      going.insert(old.name)
-      if !goesAlong {
-        plan.steps.append(Step(old, .delete(old), phase: phase(.clear), isShown: false, source: link.source))
-      }
-    }
-    let carried = old.map { carryOver(from: $0, to: link) } ?? link
-    warnOfLoss(old, link)
-    let entries =
-      entrySteps(desired: carried, present: nil, rebuilding: old, phase: phase(.entries))
-      + bridgeEntriesPutBack(old, link, phase(.entries))
-    add(
-      link,
-      .create(
-        LinkCreation(
-          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown },
-          droppedEntries: old.map { droppedEntries(of: $0, by: carried) } ?? [])),
-      phase(.create))
-    let description = AttributeSet.given(link.base, only: .description)
-    if let description { add(link, .set(.link, [description]), phase(.configure), isShown: false) }
-    let settings = settings(ofNew: link)
-    addBase(link, settings, phase(.configure), isShown: false)
-    if let bridge = link.bridge {
-      rewired.insert(bridge)
-      let fresh = AttributeSet.initial(.bridgePort)
-      let attributes = (link.port?.changes(from: fresh) ?? []).filter { !$0.namesOtherPort }
-      let change = PortChange(from: nil, to: bridge, attributes: attributes, sendsMembership: false)
-      add(link, .port(change), phase(.configure), isShown: old?.bridge != bridge, at: link.portSource)
-    }
-    // At its creation a bridge does not take its MTU.
-    if link.kind == .bridge, let mtu = AttributeSet.given(link.base, only: .mtu) { pin(mtu, of: link) }
-    plan.steps += entries
-    if link.base[.up] == .flag(true), let up = AttributeSet.given(link.base, only: .up) {
-      add(link, .set(.link, [up]), phase(.raise), isShown: false)
-    }
-  }
-
-  /// Whether another device is to get what an old one has, or cannot be there beside it.
-  private func isInTheWay(_ old: LinkState) -> Bool {
-    switch wantedClaims.conflict(with: old) {
-    case nil: false
-    case .network(let other): other.name != old.name
-    case .socket: true
-    }
-  }
-
-  /// With a port go the bridge's entries for it: the static ones come back with a port that is made anew.
-  private mutating func bridgeEntriesPutBack(_ old: LinkState?, _ link: LinkState, _ phase: Phase) -> [Step] {
-    guard let old, let name = link.bridge, name == old.bridge, let bridge = observed.links[name],
-      !options.isRestoring
-    else { return [] }
-    putBack.insert(link.name)
-    let entries = bridge.bridgeFDB?.filter { $0.port == link.name && $0.origin == .unmarked } ?? []
-    return entries.map {
-      Step(bridge, .entry(.bridgeFDB(.create($0))), phase: phase, isShown: false, source: link.source)
-    }
-  }
-
-  /// What a document does not describe outlives the replacement of its device.
-  private func carryOver(from old: LinkState, to link: LinkState) -> LinkState {
-    struct Visitor: TableVisitor {
-      let old: EntryTables
-      var tables: EntryTables
-
-      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
-        tables[type] = tables[type] ?? old[type]?.filter { $0.origin == .unmarked }
-      }
-    }
-    var visitor = Visitor(old: old.tables, tables: link.tables)
-    EntryTables.visit(&visitor)
-    var result = link
-    result.tables = visitor.tables
-    // Of nexthops, too, a device takes those of its family alone.
-    if link.fdb == nil, old.underlayFamily != link.underlayFamily {
-      result.fdb?.removeAll { $0.nexthop != 0 || !$0.fits(link.underlayFamily) }
-    }
-    return result
-  }
-
-  /// What of the old one's tables is not wanted any more.
-  private func droppedEntries(of old: LinkState, by link: LinkState) -> [TableChange] {
-    struct Visitor: TableVisitor {
-      let options: PlanningOptions
-      let wanted: EntryTables
-      let present: EntryTables
-      var changes: [TableChange] = []
-
-      mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
-        let diff =
-          options.isRestoring
-          ? EntryDiff(restoring: wanted[type] ?? [], observed: present[type] ?? [])
-          : EntryDiff(desired: wanted[type], observed: present[type] ?? [], prunes: options.prunes)
-        changes += diff.deletions.map(Entry.tableChange)
-      }
-    }
-    var visitor = Visitor(options: options, wanted: link.tables, present: old.tables)
-    EntryTables.visit(&visitor)
-    return visitor.changes
-  }
-
-  private mutating func warnOfLoss(_ old: LinkState?, _ link: LinkState) {
-    if let old, !options.isRestoring {
-      let theirs = old.tables.count { $0 == .daemon }
-      if theirs > 0 {
-        warn(
-          "\(old.noun) \(old.name) is made anew: \(theirs) \(theirs == 1 ? "entry" : "entries") of other programs go with the old one, and are theirs to write again",
-          link.source)
-      }
-    }
-    guard link.fdb == nil, let old, old.underlayFamily != link.underlayFamily else { return }
-    let lost =
-      old.fdb?.count { $0.origin == .unmarked && ($0.nexthop != 0 || !$0.fits(link.underlayFamily)) } ?? 0
-    guard lost > 0 else { return }
-    warn(
-      "vxlan \(link.name) becomes a device for \(link.underlayFamily.name): \(lost) static entries to \(old.underlayFamily.name) VTEPs, which no document describes, go with the old one",
-      link.source)
-  }
-
-  /// Keeps the kernel from giving a new bridge the smallest MTU of its ports: it is pinned by a
-  /// change, and only by a real one, of the MTU while the bridge exists.
-  private mutating func pin(_ mtu: AttributeChange, of bridge: LinkState) {
-    let initial: UInt32 = 1500
-    if mtu.after == .number(initial) {
-      let other = AttributeChange(
-        row: mtu.row, attribute: mtu.attribute, before: nil, after: .number(initial - 1),
-        position: mtu.position)
-      add(bridge, .set(.link, [other]), .create, isShown: false)
-    }
-    add(bridge, .set(.link, [mtu]), .create, isShown: false)
-  }
-
-  /// The settings of IP that a new link does not get by itself.
-  private func settings(ofNew link: LinkState) -> [AttributeChange] {
-    link.base.given.compactMap { row, attribute, value in
-      let before = observed.linkDefaults[row]
-      guard attribute.setting != nil, value != before else { return nil }
-      return AttributeChange(
-        row: row, attribute: attribute, before: before, after: value, position: link.base.position(of: row))
-    }
-  }
-
-  /// Most settings of IP are no messages: they are steps of their own.
-  private mutating func addBase(
-    _ link: LinkState, _ changes: [AttributeChange], _ phase: Phase, isShown: Bool = true
-  ) {
-    let (files, messages) = changes.partitioned { $0.attribute.setting?.isWrittenToFile == true }
-    for part in [messages, files] where !part.isEmpty {
-      add(link, .set(.link, part), phase, isShown: isShown, at: part.first?.position)
-    }
-  }
-
-  private mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
+  mutating func change(_ present: LinkState, into wanted: LinkState, specific: [AttributeChange]) {
     if let table = wanted.specific?.table {
       // Before ports come, and with undo after they have gone.
       let (early, usual) = specific.partitioned { $0.attribute.needsNoVLANs && !options.isRestoring }
@@ -452,114 +285,15 @@ public struct Planner {
   }
 
   /// Of what every link has. Into a bridge a link comes from a VRF in one step, which is that of the port.
-  private func baseChanges(_ present: LinkState, _ wanted: LinkState) -> [AttributeChange] {
+  func baseChanges(_ present: LinkState, _ wanted: LinkState) -> [AttributeChange] {
     wanted.base.changes(from: present.base).filter {
       $0.attribute.key != Attribute.vrf.key || wanted.bridge == nil
     }
   }
 
-  // MARK: Membership
-
-  private mutating func planMembership(_ present: LinkState, _ wanted: LinkState) {
-    guard let bridge = wanted.bridge else {
-      // Out of a bridge that a document describes, and only there: others may use weft's device.
-      if let old = present.bridge,
-        options.isRestoring || (wanted.owner == .weft && desired.links[old]?.owner == .weft)
-      {
-        leaving.insert(wanted.name)
-        rewired.insert(old)
-        add(wanted, .port(PortChange(from: old, to: nil, attributes: [], sendsMembership: true)), .configure)
-      }
-      return
-    }
-    let isMember = present.bridge == bridge
-    let before = isMember ? present.port ?? AttributeSet(.bridgePort) : AttributeSet.initial(.bridgePort)
-    let attributes = (wanted.port?.changes(from: before) ?? []).filter { !$0.namesOtherPort }
-    // Of a port that is yet to be one the kernel has told nothing.
-    guard reportMissing(attributes.filter { isMember || $0.before != nil }, of: wanted) else { return }
-    guard !isMember || !attributes.isEmpty else { return }
-    if !isMember {
-      leaving.insert(wanted.name)
-      rewired.insert(bridge)
-      if let old = present.bridge { rewired.insert(old) }
-    }
-    let change = PortChange(
-      from: present.bridge, to: bridge, attributes: attributes, sendsMembership: !isMember)
-    add(wanted, .port(change), .configure, at: wanted.portSource)
-  }
-
-  /// Ports that stand in for others: said when both are ports of the bridge. The kernel forgets it when either leaves.
-  private mutating func planBackups() {
-    for wanted in desired.sortedLinks {
-      let present = observed.links[wanted.name]
-      guard let bridge = wanted.bridge, wanted.owner == .weft || present != nil,
-        let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key),
-        let value = wanted.port?[row] ?? (wanted.owner == .weft ? .unset : nil)
-      else { continue }
-      // One that is yet to come.
-      if let backup = value.link, desired.links[backup]?.isOptional == true, observed.links[backup] == nil {
-        continue
-      }
-      let before = present?.bridge == bridge ? present?.port?[row] ?? .unset : .unset
-      let isForgotten = leaving.contains(wanted.name) || before.link.map { leaving.contains($0) } == true
-      guard value != (isForgotten ? .unset : before) else { continue }
-      var link = wanted
-      link.kind = wanted.kind ?? present?.kind
-      let change = AttributeChange(
-        row: row, attribute: .backupPort, before: before, after: value,
-        position: wanted.port?.position(of: row) ?? .none)
-      add(
-        link, .port(PortChange(from: bridge, to: bridge, attributes: [change], sendsMembership: false)),
-        .configure, isShown: value != before, at: change.position)
-    }
-  }
-
-  /// What the kernel drops from a link's tables while it carries out the plan.
-  private func loss(_ present: LinkState, _ wanted: LinkState, _ base: [AttributeChange]) -> TableLoss {
-    func changes(_ attribute: Attribute, to value: AttributeValue? = nil) -> Bool {
-      base.contains { $0.attribute.key == attribute.key && (value == nil || $0.after == value) }
-    }
-    // A link that comes into a VRF, or leaves one, is taken down and up again.
-    if changes(.up, to: .flag(false)) || changes(.vrf) { return [.neighbours, .ipv6Addresses] }
-    if changes(.mac) || mayChangeAddress(present, wanted) { return .neighbours }
-    return []
-  }
-
-  /// A bridge has its address from its ports until one is set, and never again after that.
-  private mutating func warnOfFixedAddress(_ bridge: LinkState, _ changes: [AttributeChange]) {
-    guard bridge.kind == .bridge,
-      let mac = changes.first(where: { $0.attribute.key == Attribute.mac.key })?.after
-    else { return }
-    let ports = (observedPorts[bridge.name] ?? []) + (desiredPorts[bridge.name] ?? [])
-    guard ports.contains(where: { $0.base[.mac] == mac }) else { return }
-    warn(
-      "bridge \(bridge.name) has its old address again, but as one that was set: it no longer follows the addresses of its ports, which only a new bridge would",
-      .none)
-  }
-
-  /// Whether a bridge that has the lowest address of its ports may get another one.
-  private func mayChangeAddress(_ present: LinkState, _ wanted: LinkState) -> Bool {
-    guard rewired.contains(wanted.name), wanted.base[.mac] == nil, case .mac(let address) = present.base[.mac]
-    else { return false }
-    func lowest(_ ports: [LinkState]) -> MACAddress? {
-      ports.compactMap { if case .mac(let mac) = $0.base[.mac] { mac } else { nil } }.min()
-    }
-    let before = observedPorts[present.name] ?? []
-    // With another address than its ports the bridge was given one.
-    if let automatic = lowest(before), automatic != address { return false }
-    if before.contains(where: { leaving.contains($0.name) && $0.base[.mac] == .mac(address) }) { return true }
-    for port in desiredPorts[wanted.name] ?? []
-    where leaving.contains(port.name) || observed.links[port.name] == nil {
-      // A new link's address is the kernel's choice.
-      guard case .mac(let mac) = port.base[.mac] ?? observed.links[port.name]?.base[.mac] else { return true }
-      if before.isEmpty || mac < address { return true }
-    }
-    return false
-  }
-
   // MARK: Links of others
 
-  private mutating func planReferenced(_ wanted: LinkState) {
+  mutating func planReferenced(_ wanted: LinkState) {
     guard let present = observed.links[wanted.name] else {
       if options.isRestoring {
         warn("link \(wanted.name) is gone, and weft cannot make it again", wanted.source)
@@ -601,7 +335,7 @@ public struct Planner {
   }
 
   /// A link that no document names: weft's own goes, of others only what carries weft's mark.
-  private mutating func planUnnamed(_ present: LinkState) {
+  mutating func planUnnamed(_ present: LinkState) {
     if case .restoring(let gone) = options.purpose {
       guard gone.contains(present.name) else { return }
       guard present.owner == .weft else {

@@ -18,21 +18,9 @@ struct PolicyReader: NodeReader {
   private static let commonKeys = ["severity", "message"]
 
   mutating func read(_ file: SourceFile, index: Int) {
-    do throws(Diagnostic) {
-      let cursor = try YAMLCursor(file: file, index: index)
-      let start = SourcePosition(file: index, line: 1, column: 1)
-      guard !cursor.isEmpty, let root = try cursor.peek() else {
-        throw Diagnostic(
-          position: start, message: "the file holds no policy: a policy begins with `weft-policy: 1`")
-      }
-      guard root.kind == .mapping else {
-        throw Diagnostic(
-          position: root.position, message: "a policy is a mapping that begins with `weft-policy: 1`")
-      }
-      try readPolicy(cursor, start)
-      try cursor.finish()
-    } catch {
-      diagnostics.append(error)
+    readFile(file, index: index, noun: "policy", beginning: "weft-policy: 1") {
+      reader, cursor, start throws(Diagnostic) in
+      try reader.readPolicy(cursor, start)
     }
   }
 

@@ -31,22 +31,25 @@ struct Review {
   var findings: [Finding] = []
   /// The documents, and then the policies.
   var files: [SourceFile] = []
+  private var seen: Set<Finding> = []
 
   init() {}
+
+  /// Of no host yet.
+  init(_ policies: PolicySet, _ documents: [SourceFile]) { files = documents + policies.files }
 
   init(_ policies: PolicySet, _ state: HostState, _ documents: [SourceFile], plan: Plan? = nil) {
     findings = policies.policy.findings(in: state, plan: plan, firstFile: documents.count)
     files = documents + policies.files
   }
 
-  /// Of the states of several hosts: what is the same on many of them is said once.
-  init(_ policies: PolicySet, _ states: [HostState], _ documents: [SourceFile]) {
-    for state in states {
-      for finding in policies.policy.findings(in: state, plan: nil) where !findings.contains(finding) {
-        findings.append(finding)
-      }
+  /// Adds what is found in one more host's state: what is the same on many of them is said once.
+  mutating func add(_ policies: PolicySet, _ state: HostState) {
+    for finding in policies.policy.findings(
+      in: state, plan: nil, firstFile: files.count - policies.files.count)
+    where seen.insert(finding).inserted {
+      findings.append(finding)
     }
-    files = documents + policies.files
   }
 
   var sources: SourceMap { SourceMap(files: files.map(\.name)) }

@@ -74,7 +74,27 @@ import Testing
       "unshare", "--uts", "sh", "-c", "hostname other; exec \(WeftCommand.path) validate \(path)",
     ])
     #expect(
-      valid.output == "Valid: 2 VTEPs, 1 network. With --host the part of one host is checked as well.\n")
+      valid.output
+        == "Valid: 2 VTEPs, 1 network; on all hosts 2 VXLAN devices, 2 bridges, 10 entries.\n",
+      "\(valid.output)")
+  }
+
+  /// Without --host the chain of every host is followed; what is wrong on several is said once.
+  @Test func everyHostIsValidated() throws {
+    let (folder, path) = try documents()
+    defer { withExtendedLifetime(folder) {} }
+    let override = try folder.write(
+      "weft: 1\nbridges: {br-prod: {neighbours: {10.0.0.9: 02:00:00:00:00:99}}}\n", "override.yaml")
+    for arguments in [[], ["--host", "b"]] {
+      let result = try run([WeftCommand.path, "validate", path, override] + arguments)
+      let said = result.error.components(separatedBy: "override.yaml:2:34: warning: ")
+      #expect(result.status == 0 && said.count == 2, "\(result.error)")
+    }
+    // A host that a fault is on alone.
+    let loop = try folder.write("weft: 1\nvxlans: {vx-prod: {vni: 5000, remote: 192.0.2.12}}\n", "loop.yaml")
+    let all = try weft("validate", path, loop)
+    #expect(all.status == 65 && all.error.contains("[own-address]"), "\(all.error)")
+    #expect(try weft("validate", path, loop, "--host", "a").status == 0)
   }
 
   @Test func allHostsAtOnce() throws {

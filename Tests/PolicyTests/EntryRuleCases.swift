@@ -107,8 +107,8 @@ extension RuleTests {
           gw: {device: br0, neighbours: {10.0.0.4: "02:00:00:00:00:04"}}
         """,
       findings: [
-        "deny a.yaml:5:38: bridge br0: neighbour 10.0.0.3 has 02:00:00:00:00:03, which has no FDB entry: add one to the `fdb` of vx0, or to the `fdb` of br0",
-        "deny a.yaml:7:34: macvlan gw: neighbour 10.0.0.4 has 02:00:00:00:00:04, which has no FDB entry: add one to the `fdb` of vx0, or to the `fdb` of br0",
+        "deny a.yaml:5:38: bridge br0: neighbour 10.0.0.3 has 02:00:00:00:00:03, which has no FDB entry: add one to the `fdb` of vx0, or to the `fdb` of br0; an endpoint of a fabric gets it by its `port`",
+        "deny a.yaml:7:34: macvlan gw: neighbour 10.0.0.4 has 02:00:00:00:00:04, which has no FDB entry: add one to the `fdb` of vx0, or to the `fdb` of br0; an endpoint of a fabric gets it by its `port`",
       ]),
     RuleCase(
       rule: "fdb-needs-neighbour", setting: "{severity: warn}",
@@ -125,7 +125,7 @@ extension RuleTests {
           br0: {ports: {vx0: }}
         """,
       findings: [
-        "warn a.yaml:3:23: vxlan vx0: 02:00:00:00:00:01 is no neighbour's: add its IP address to the `neighbours` of br0"
+        "warn a.yaml:3:23: vxlan vx0: no IP address of 02:00:00:00:00:01 is known: give the endpoint an `ip`, or add one to the `neighbours` of br0"
       ]),
   ]
 }

@@ -72,11 +72,11 @@ struct ResolvedFabric {
 }
 
 /// Looks up the names in a fabric, and says all that is wrong with it.
-struct FabricResolver {
-  private(set) var diagnostics: [Diagnostic] = []
-  private(set) var resolved: ResolvedFabric
-  private let declaration: FabricDeclaration
-  private let places: [String: Int]
+struct FabricResolver: FaultCollector {
+  var diagnostics: [Diagnostic] = []
+  var resolved: ResolvedFabric
+  let declaration: FabricDeclaration
+  let places: [String: Int]
 
   /// - Parameter declaration: with all its tables of endpoints.
   init(_ declaration: FabricDeclaration) {
@@ -88,18 +88,9 @@ struct FabricResolver {
     resolve()
   }
 
-  private mutating func fault(
-    _ position: SourcePosition, _ message: String, _ related: SourcePosition? = nil, _ there: String = ""
-  ) {
-    diagnostics.append(
-      Diagnostic(
-        position: position, message: message,
-        related: related.map { [.init(position: $0, message: there)] } ?? []))
-  }
+  var fabric: Fabric { resolved.fabric }
 
-  private var fabric: Fabric { resolved.fabric }
-
-  private mutating func resolve() {
+  mutating func resolve() {
     guard declaration.fabric != nil else {
       if let network = declaration.networks.first {
         fault(
@@ -120,7 +111,7 @@ struct FabricResolver {
   }
 
   /// The place of a VTEP, or a fault.
-  private mutating func place(_ name: String, _ position: SourcePosition, _ what: String) -> Int? {
+  mutating func place(_ name: String, _ position: SourcePosition, _ what: String) -> Int? {
     if let place = places[name] { return place }
     let meant = nearest(to: name, among: fabric.vteps.map(\.name)).map { ": did you mean \($0)?" }
     fault(
@@ -129,7 +120,7 @@ struct FabricResolver {
     return nil
   }
 
-  private mutating func checkVTEPs() {
+  mutating func checkVTEPs() {
     var owners: [IPAddress: FabricVTEP] = [:]
     for vtep in fabric.vteps {
       for address in [vtep.v4, vtep.v6].compactMap(\.self) {
@@ -147,7 +138,7 @@ struct FabricResolver {
     }
   }
 
-  private mutating func resolveExternals() {
+  mutating func resolveExternals() {
     for (number, vrf) in fabric.vrfs.enumerated() {
       var externals: [FabricVRF.External] = []
       for (external, name) in zip(vrf.external, declaration.externalVTEPs[number]) {
@@ -163,7 +154,7 @@ struct FabricResolver {
 
   // MARK: One network
 
-  private mutating func resolve(_ intent: FabricNetwork) {
+  mutating func resolve(_ intent: FabricNetwork) {
     var network = ResolvedFabric.Network(intent: intent)
     let what = "network \(intent.name)"
     let isRouted = intent.kind == .routed
@@ -185,7 +176,7 @@ struct FabricResolver {
     resolved.networks.append(network)
   }
 
-  private mutating func members(_ intent: FabricNetwork, _ what: String) -> [Int] {
+  mutating func members(_ intent: FabricNetwork, _ what: String) -> [Int] {
     let result: [Int]
     switch intent.members {
     case .all: result = Array(fabric.vteps.indices)
@@ -212,7 +203,7 @@ struct FabricResolver {
   }
 
   /// The family that every member has, IPv4 where all have both.
-  private mutating func resolveFamily(_ network: inout ResolvedFabric.Network, _ what: String) -> Bool {
+  mutating func resolveFamily(_ network: inout ResolvedFabric.Network, _ what: String) -> Bool {
     let vteps = network.members.map { fabric.vteps[$0] }
     let families: [IPAddress.Family] = network.intent.family.map { [$0] } ?? [.v4, .v6]
     for family in families where vteps.allSatisfy({ $0.address(family) != nil }) {
@@ -232,7 +223,7 @@ struct FabricResolver {
     return false
   }
 
-  private mutating func resolveGateway(_ network: inout ResolvedFabric.Network, _ what: String) {
+  mutating func resolveGateway(_ network: inout ResolvedFabric.Network, _ what: String) {
     guard let gateway = network.intent.gateway else { return }
     if let vteps = gateway.vteps {
       for (name, source) in vteps {
@@ -259,7 +250,7 @@ struct FabricResolver {
   }
 
   /// What does not go together.
-  private mutating func checkModes(_ network: ResolvedFabric.Network, _ what: String) {
+  mutating func checkModes(_ network: ResolvedFabric.Network, _ what: String) {
     let intent = network.intent
     let isVXLAN = intent.encapsulation == .vxlan
     func at(_ key: String) -> SourcePosition { intent.position(key) }
@@ -329,7 +320,7 @@ struct FabricResolver {
     if intent.kind == .routed { checkRouted(network, what) }
   }
 
-  private mutating func checkRouted(_ network: ResolvedFabric.Network, _ what: String) {
+  mutating func checkRouted(_ network: ResolvedFabric.Network, _ what: String) {
     let intent = network.intent
     guard let gateway = intent.gateway, let name = gateway.vrf else {
       fault(
@@ -364,7 +355,7 @@ struct FabricResolver {
     }
   }
 
-  private mutating func resolveEndpoints(_ network: inout ResolvedFabric.Network, _ what: String) {
+  mutating func resolveEndpoints(_ network: inout ResolvedFabric.Network, _ what: String) {
     // The numbers of names become places among the fabric's VTEPs.
     var known: [Int?] = Array(repeating: nil, count: declaration.vtepNames.count)
     var isKnown = Array(repeating: false, count: declaration.vtepNames.count)
@@ -395,7 +386,7 @@ struct FabricResolver {
     network.intent.endpoints = endpoints
   }
 
-  private mutating func checkAddresses(
+  mutating func checkAddresses(
     _ endpoints: [FabricEndpoint], _ network: ResolvedFabric.Network, _ what: String
   ) {
     var owners: [IPAddress: Int] = [:]
@@ -418,7 +409,7 @@ struct FabricResolver {
     }
   }
 
-  private mutating func resolvePorts(_ network: ResolvedFabric.Network, _ what: String) {
+  mutating func resolvePorts(_ network: ResolvedFabric.Network, _ what: String) {
     for (name, source, _) in network.intent.ports {
       guard let place = place(name, source, "\(what): ports"), !network.members.contains(place) else {
         continue
@@ -430,7 +421,7 @@ struct FabricResolver {
   // MARK: MTU
 
   /// The smallest underlay of the members, less what the tunnel adds.
-  private mutating func resolveMTU(_ network: inout ResolvedFabric.Network, _ what: String) {
+  mutating func resolveMTU(_ network: inout ResolvedFabric.Network, _ what: String) {
     let kind: LinkKind = network.intent.kind == .routed ? .vxlan : network.linkKind
     guard let encapsulation = Encapsulation(kind, over: network.family, hasKey: true),
       let narrowest = network.members.min(by: { underlayMTU($0) < underlayMTU($1) })
@@ -456,182 +447,11 @@ struct FabricResolver {
     }
   }
 
-  private func underlayMTU(_ place: Int) -> UInt32 { fabric.vteps[place].underlayMTU ?? fabric.underlayMTU }
-
-  // MARK: What networks share
-
-  private mutating func checkVNIs() {
-    var owners: [String: (what: String, source: SourcePosition)] = [:]
-    func position(_ network: FabricNetwork) -> SourcePosition { network.position("vni") }
-    let networks = resolved.networks.compactMap { network in
-      network.intent.vni.map { (vni: $0, network: network.intent) }
-    }
-    for (vni, network) in networks {
-      let key = "\(network.encapsulation == .nvgre ? "gre" : network.encapsulation.rawValue) \(vni)"
-      let what = "network \(network.name)"
-      guard let other = owners.updateValue((what, position(network)), forKey: key) else { continue }
-      fault(
-        position(network), "\(what) has the VNI \(vni) of \(other.what): give one of them another",
-        other.source, "\(other.what) has it here")
-    }
-    for vrf in fabric.vrfs {
-      guard let vni = vrf.vni,
-        let other = owners.updateValue(("vrf \(vrf.name)", vrf.source), forKey: "vxlan \(vni)")
-      else { continue }
-      fault(
-        vrf.source, "vrf \(vrf.name) has the VNI \(vni) of \(other.what): give one of them another",
-        other.source, "\(other.what) has it here")
-    }
-  }
-
-  /// Networks on one device have one port of the bridge, whose attributes are all of theirs.
-  private mutating func checkSharedDevice() {
-    let places = resolved.networks.indices.filter { resolved.networks[$0].isShared }
-    guard let place = places.first else { return }
-    let first = resolved.networks[place]
-    var vlans: [UInt32: ResolvedFabric.Network] = [:]
-    for network in places.map({ resolved.networks[$0] }) {
-      let intent = network.intent
-      for (key, isSame) in [
-        ("underlay", network.family == first.family),
-        ("control-plane", intent.controlPlane == first.intent.controlPlane),
-        ("unknown-unicast", network.floodsUnknown == first.floodsUnknown),
-        ("arp-suppression", network.suppressesARP == first.suppressesARP),
-      ] where !isSame {
-        faultSharing(network, first, key)
-      }
-      checkOwnDevices(network)
-      guard let vlan = intent.vlan, let other = vlans.updateValue(network, forKey: vlan) else { continue }
-      fault(
-        intent.position("vlan"), "network \(network.name) has the VLAN \(vlan) of \(other.name)",
-        other.intent.position("vlan"), "\(other.name) has it here")
-    }
-    let bridge = sharedName("bridge", FabricNames.link("br", "fabric"), of: places, \.bridgeName)
-    let device = sharedName("device", FabricNames.link("vx", "fabric"), of: places, \.deviceName)
-    for place in places {
-      resolved.networks[place].bridge = bridge
-      resolved.networks[place].device = device
-    }
-  }
-
-  private mutating func faultSharing(
-    _ network: ResolvedFabric.Network, _ first: ResolvedFabric.Network, _ key: String
-  ) {
-    fault(
-      network.intent.position(key),
-      "network \(network.name) differs in `\(key)` from \(first.name), with which it shares the device: make them alike, or one of them `model: per-network`",
-      first.intent.position(key), "\(first.name) is here")
-  }
-
-  /// What the networks call the bridge or the device that they share: those that call it anything, alike.
-  private mutating func sharedName(
-    _ key: String, _ usual: InterfaceName, of places: [Int], _ name: (FabricNetwork) -> InterfaceName?
-  ) -> InterfaceName {
-    let given = places.map { resolved.networks[$0] }.filter { name($0.intent) != nil }
-    guard let first = given.first, let result = name(first.intent) else { return usual }
-    for network in given where name(network.intent) != result { faultSharing(network, first, key) }
-    return result
-  }
-
-  /// Linux opens a UDP port for devices of one network each, or for one that has many.
-  private mutating func checkOwnDevices(_ shared: ResolvedFabric.Network) {
-    for other in resolved.networks where other.hasOwnVXLAN {
-      guard let place = other.members.first(where: shared.members.contains) else { continue }
-      fault(
-        other.intent.position("model"),
-        "network \(other.name) is `per-network` and \(shared.name) `single-device`, and both are on \(fabric.vteps[place].name): Linux cannot open UDP port \(fabric.port ?? 4789) for both: make them alike",
-        shared.intent.position("model"), "\(shared.name) is here")
-    }
-  }
-
-  // MARK: VRFs
-
-  private mutating func resolveVRFs() {
-    let shared = resolved.networks.filter(\.isShared)
-    let sharing = Set(shared.flatMap(\.members))
-    let vlans = routingVLANs(shared)
-    for intent in fabric.vrfs {
-      var vrf = ResolvedFabric.VRF(intent: intent)
-      let networks = resolved.networks.filter { $0.intent.gateway?.vrf == intent.name }
-      vrf.members = Set(networks.flatMap(\.gateways)).union(intent.external.map(\.vtep)).sorted()
-      vrf.isStatic = networks.allSatisfy(\.isStatic)
-      let meeting = intent.vni == nil ? nil : vrf.members.first(where: sharing.contains)
-      resolveUnderlay(&vrf, preferring: meeting == nil ? nil : shared.first?.family)
-      vrf.vlan = vlans[intent.name]
-      if intent.vlan != nil, shared.isEmpty || intent.vni == nil {
-        fault(
-          intent.source,
-          "vrf \(intent.name): `vlan` is for its `vni` beside networks that are `single-device`: leave it out"
-        )
-      }
-      if let first = shared.first, let meeting {
-        let what =
-          "vrf \(intent.name) has its `vni` \(intent.vni ?? 0) on the device of network \(first.name) on \(fabric.vteps[meeting].name)"
-        if vrf.family != first.family {
-          fault(
-            intent.source,
-            "\(what), but not all its VTEPs have an \(first.family.name) address: give them one, or make the networks `model: per-network`",
-            first.source, "\(first.name) is here")
-        }
-        if vrf.isStatic != first.isStatic {
-          fault(
-            intent.source,
-            "\(what), but they differ in `control-plane`: make its networks and \(first.name) alike, or those on one device `model: per-network`",
-            first.intent.position("control-plane"), "\(first.name) is here")
-        }
-      }
-      resolved.vrfs.append(vrf)
-    }
-  }
-
-  /// The VLANs of L3VNIs on a bridge that networks share: a network has none of them.
-  private mutating func routingVLANs(_ shared: [ResolvedFabric.Network]) -> [InterfaceName: UInt16] {
-    guard !shared.isEmpty else { return [:] }
-    var taken = Set(shared.compactMap(\.intent.vlan))
-    var result: [InterfaceName: UInt16] = [:]
-    let vrfs = fabric.vrfs.filter { $0.vni != nil }
-    for vrf in vrfs {
-      guard let vlan = vrf.vlan else { continue }
-      result[vrf.name] = vlan
-      if !taken.insert(UInt32(vlan)).inserted {
-        fault(
-          vrf.source, "vrf \(vrf.name): the VLAN \(vlan) is that of another network or VRF: choose another")
-      }
-    }
-    let open = vrfs.filter { $0.vlan == nil }
-    let range = VLANEntry.ids.lowerBound..<VLANEntry.ids.upperBound + 1
-    if let first = open.first, taken.count + open.count > range.count {
-      fault(
-        first.source,
-        "vrf \(first.name): networks and VRFs on one bridge need a VLAN each, and there are \(range.count): make some networks `model: per-network`"
-      )
-    }
-    let numbers = FabricNames.numbers(open.map(\.name.description), in: range, reserved: taken)
-    for vrf in open { result[vrf.name] = numbers[vrf.name.description].map(UInt16.init) }
-    return result
-  }
-
-  /// The underlay that all its VTEPs have, and what it leaves for packets.
-  private mutating func resolveUnderlay(
-    _ vrf: inout ResolvedFabric.VRF, preferring preferred: IPAddress.Family?
-  ) {
-    let vteps = vrf.members.map { fabric.vteps[$0] }
-    let families = [preferred, .v4, .v6].compactMap(\.self)
-    vrf.family = families.first { family in vteps.allSatisfy { $0.address(family) != nil } } ?? .v4
-    let underlay = vrf.members.map(underlayMTU).min() ?? fabric.underlayMTU
-    vrf.mtu = underlay - min(underlay, Encapsulation(.vxlan, over: vrf.family)?.overhead ?? 0)
-    guard vrf.intent.vni != nil, let v4 = vteps.first(where: { $0.v6 == nil }),
-      let v6 = vteps.first(where: { $0.v4 == nil })
-    else { return }
-    fault(
-      vrf.intent.source,
-      "vrf \(vrf.name): VTEP \(v4.name) has IPv4 only, \(v6.name) IPv6 only: those that route to each other have one underlay",
-      v6.source, "\(v6.name) is here")
-  }
+  func underlayMTU(_ place: Int) -> UInt32 { fabric.vteps[place].underlayMTU ?? fabric.underlayMTU }
 
   /// A route needs a next hop of its own family, and the routers are on an underlay that may be of the other: then
   /// the next hop is a name only, for which a neighbour entry has the router's MAC address.
-  private mutating func nameRouters() {
+  mutating func nameRouters() {
     let names = fabric.vteps.map(\.name)
     let numbers = FabricNames.numbers(names, in: 0x0001_00..<0x00ff_00)
     resolved.routerNames = [

@@ -4,7 +4,7 @@ import OverlayModel
 ///
 /// It is thrown where reading cannot go on and collected where it can; diagnostics sort by the
 /// place they are about.
-public struct Diagnostic: Error, Sendable, Equatable {
+public struct Diagnostic: Error, Sendable, Hashable {
   /// Whether the document can be used in spite of it.
   public enum Severity: UInt8, Sendable {
     case error
@@ -12,7 +12,7 @@ public struct Diagnostic: Error, Sendable, Equatable {
   }
 
   /// Another place that the message is about, such as "first given here".
-  public struct Related: Sendable, Equatable {
+  public struct Related: Sendable, Hashable {
     public var position: SourcePosition
     public var message: String
 
@@ -47,6 +47,25 @@ extension Diagnostic: Comparable {
     return a.related.lexicographicallyPrecedes(b.related) {
       ($0.position, $0.message) < ($1.position, $1.message)
     }
+  }
+}
+
+/// Whoever says all that is wrong, and not the first of it.
+protocol FaultCollector {
+  var diagnostics: [Diagnostic] { get set }
+}
+
+extension FaultCollector {
+  /// - Parameters:
+  ///   - related: another place that has to do with it.
+  ///   - there: what that place is.
+  mutating func fault(
+    _ position: SourcePosition, _ message: String, _ related: SourcePosition? = nil, _ there: String = ""
+  ) {
+    diagnostics.append(
+      Diagnostic(
+        position: position, message: message,
+        related: related.map { [.init(position: $0, message: there)] } ?? []))
   }
 }
 

@@ -59,7 +59,7 @@ extension Rule {
           overlay.neighbours.filter { !overlay.macs.contains($0.entry.mac) }.map { holder, entry in
             Violation(
               holder, entry.source,
-              "neighbour \(entry.address) has \(entry.mac), which has no FDB entry: add one to \(overlay.devicesText), or to the `fdb` of \(overlay.bridge.name)"
+              "neighbour \(entry.address) has \(entry.mac), which has no FDB entry: add one to \(overlay.devicesText), or to the `fdb` of \(overlay.bridge.name); an endpoint of a fabric gets it by its `port`"
             )
           }
         }
@@ -78,7 +78,7 @@ extension Rule {
             }.map {
               Violation(
                 device, $0.source,
-                "\($0.mac) is no neighbour's: add its IP address to the `neighbours` of \(overlay.bridge.name)"
+                "no IP address of \($0.mac) is known: give the endpoint an `ip`, or add one to the `neighbours` of \(overlay.bridge.name)"
               )
             }
           }

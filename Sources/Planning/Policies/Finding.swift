@@ -34,7 +34,7 @@ public struct Violation: Sendable, Equatable {
 }
 
 /// A broken rule, as it is told.
-public struct Finding: Sendable, Equatable {
+public struct Finding: Sendable, Hashable {
   public let rule: String
   public let severity: RuleSeverity
   public let object: String

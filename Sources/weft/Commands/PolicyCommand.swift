@@ -100,11 +100,10 @@ struct PolicyCommand: ParsableCommand {
     func run() throws {
       let parsed = try documents.parse()
       let policies = try policies.load()
-      let compiled = try (host.host.map { [$0] } ?? parsed.hosts).map { name in
-        try DocumentArguments.reporting { () throws(DocumentFaults) in try parsed.compile(host: name) }
+      var review = Review(policies, parsed.files)
+      try DocumentArguments.reporting { () throws(DocumentFaults) in
+        try parsed.compileEach(host: host.host) { review.add(policies, $0.state) }
       }
-      let review = try Review(
-        policies, compiled.isEmpty ? [host.compile(parsed).state] : compiled.map(\.state), parsed.files)
       let results = policies.policy.active.map { setting in
         Result(setting, review.findings.filter { $0.rule == setting.rule.id }, review.sources)
       }

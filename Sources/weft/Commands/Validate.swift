@@ -7,7 +7,7 @@ struct Validate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check documents without a kernel.",
     discussion:
-      "Needs no privilege. Reports every fault with its place; exits 65 if there is one, or if a policy denies something."
+      "Needs no privilege. Reports every fault with its place; exits 65 if there is one, or if a policy denies something. Of a fabric every host's part is checked, or that of --host."
   )
 
   @OptionGroup var documents: DocumentArguments
@@ -18,36 +18,70 @@ struct Validate: ParsableCommand {
 
   func run() throws {
     let parsed = try documents.parse()
-    // A fabric can be checked on a machine that is none of its hosts.
-    let name = host.host ?? parsed.hosts.first { $0 == HostOption.hostName }
-    let compiled = try DocumentArguments.reporting { () throws(DocumentFaults) in
-      try parsed.compile(host: name)
+    let policies = try policies.load()
+    var review = Review(policies, parsed.files)
+    var findings: [ChainFinding] = []
+    var seen: Set<ChainFinding> = []
+    var counts = Counts()
+    try DocumentArguments.reporting { () throws(DocumentFaults) in
+      try parsed.compileEach(host: host.host) { compiled in
+        review.add(policies, compiled.state)
+        findings += ChainCheck.run(compiled.state, documents: compiled.state, isLive: false).filter {
+          seen.insert($0).inserted
+        }
+        counts.add(compiled.state)
+      }
     }
-    let review = Review(try policies.load(), compiled.state, compiled.files)
     review.report()
     try review.refuse(ExitStatus.invalidDocument, "the documents are refused")
-    if parsed.hasFabric, name == nil {
-      Console.print(
-        "Valid: \(counted(parsed.hosts.count, "VTEP")), \(counted(parsed.networkMTUs.count, "network")). With --host the part of one host is checked as well.\n"
-      )
-      return
-    }
-    let findings = ChainCheck.run(compiled.state, documents: compiled.state, isLive: false)
-    Console.report(findings.map(\.diagnostic), compiled.files)
+    findings.sort { ($0.source, $0.message) < ($1.source, $1.message) }
+    Console.report(Self.shown(findings).map(\.diagnostic), parsed.files)
     let errors = findings.count(where: \.rule.isError)
     guard errors == 0 else {
       Console.error("\(errors) \(errors == 1 ? "fault" : "faults") found")
       throw ExitStatus.invalidDocument
     }
-    let links = compiled.state.links.values
-    let vxlans = links.count { $0.kind == .vxlan }
-    let bridges = links.count { $0.kind == .bridge }
-    let entries = links.reduce(0) { sum, link in
-      sum + (link.fdb?.count ?? 0) + (link.bridgeFDB?.count ?? 0) + (link.neighbours?.count ?? 0)
-    }
+    let fabric =
+      parsed.hasFabric && host.host == nil
+      ? "\(counted(parsed.hosts.count, "VTEP")), \(counted(parsed.networkMTUs.count, "network")); on all hosts "
+      : ""
     Console.print(
-      "Valid: \(counted(vxlans, "VXLAN device")), \(counted(bridges, "bridge")), \(entries == 1 ? "1 entry" : "\(entries) entries").\n"
+      "Valid: \(fabric)\(counted(counts.vxlans, "VXLAN device")), \(counted(counts.bridges, "bridge")), \(counts.entries == 1 ? "1 entry" : "\(counts.entries) entries").\n"
     )
+  }
+
+  /// Of warnings of one kind, which many endpoints may have, the first ones.
+  private static func shown(_ findings: [ChainFinding]) -> [ChainFinding] {
+    let most = 20
+    var counts: [ChainFinding.Rule: Int] = [:]
+    var shown: [ChainFinding] = []
+    for finding in findings {
+      counts[finding.rule, default: 0] += 1
+      if finding.rule.isError || counts[finding.rule, default: 0] <= most { shown.append(finding) }
+    }
+    for rule in ChainFinding.Rule.allCases where !rule.isError {
+      let more = counts[rule, default: 0] - most
+      guard more > 0 else { continue }
+      shown.append(
+        ChainFinding(
+          rule: rule, source: .none, message: "\(more) more like \(more == 1 ? "this" : "these")"))
+    }
+    return shown
+  }
+
+  /// What the hosts have together.
+  private struct Counts {
+    var vxlans = 0
+    var bridges = 0
+    var entries = 0
+
+    mutating func add(_ state: HostState) {
+      for link in state.links.values {
+        if link.kind == .vxlan { vxlans += 1 }
+        if link.kind == .bridge { bridges += 1 }
+        entries += (link.fdb?.count ?? 0) + (link.bridgeFDB?.count ?? 0) + (link.neighbours?.count ?? 0)
+      }
+    }
   }
 
   private func counted(_ number: Int, _ noun: String) -> String {
