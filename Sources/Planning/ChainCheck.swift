@@ -259,16 +259,11 @@ public struct ChainCheck {
 
   /// An address of the host's own that the bridge does not know for one is flooded.
   private mutating func checkGateways(_ bridge: LinkState) {
-    guard let table = bridge.bridgeFDB, case .mac(let own)? = bridge.base[.mac] else { return }
+    guard let entries = bridge.bridgeFDB else { return }
     for link in state.sortedLinks
     where (link.foundation ?? link.lower) == bridge.name && link.addresses?.isEmpty == false {
-      guard link.kind == .vlan || link.kind == .macvlan, case .mac(let mac)? = link.base[.mac], mac != own,
-        !table.contains(where: { $0.mac == mac && $0.port == bridge.name })
-      else { continue }
-      find(
-        .gatewayNotLocal, source(of: link),
-        "\(link.noun) \(link.name): bridge \(bridge.name) floods frames to its address \(mac), as it does not know it for one of the host's own: add it to the `fdb` of \(bridge.name), with \(bridge.name) as `port`"
-      )
+      guard let warning = link.unknownAddress(at: bridge, entries) else { continue }
+      find(.gatewayNotLocal, source(of: link), warning)
     }
   }
 }

@@ -72,22 +72,11 @@ extension Planner {
     return false
   }
 
-  /// A bridge passes frames to an address of a link on it because that makes it take all frames; but it floods
-  /// them, too, unless it knows the address as one of the host's own.
   mutating func checkGateway(_ link: LinkState) {
-    guard case .mac(let mac) = link.base[.mac], let name = link.foundation,
-      let bridge = desired.links[name] ?? observed.links[name], bridge.kind == .bridge,
-      bridge.base[.mac] != .mac(mac)
+    guard let name = link.foundation, let bridge = desired.links[name] ?? observed.links[name] else { return }
+    guard let warning = link.unknownAddress(at: bridge, bridge.bridgeFDB ?? observed.links[name]?.bridgeFDB)
     else { return }
-    let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
-    let vlan = isFiltering && link.kind == .vlan ? link.specific?.number(.vlanID) ?? 0 : 0
-    let entries = bridge.bridgeFDB ?? observed.links[name]?.bridgeFDB ?? []
-    guard !entries.contains(where: { $0.mac == mac && $0.port == name && UInt32($0.vlan) == vlan }) else {
-      return
-    }
-    warn(
-      "\(link.noun) \(link.name): bridge \(name) floods frames to its address, as it does not know it for one of the host's own: add `\(mac): {port: \(name)\(vlan == 0 ? "" : ", vlan: \(vlan)")}` to the `fdb` of \(name)",
-      link.base.position(of: .mac))
+    warn(warning, link.base.position(of: .mac))
   }
 
   private func willBePort(_ name: InterfaceName, of bridge: InterfaceName) -> Bool {
@@ -261,5 +250,25 @@ extension HostState {
       result.links[name]?.bridgeFDB?.removeAll { waiting.contains($0.port) }
     }
     return result
+  }
+}
+
+extension LinkState {
+  /// What is wrong where a bridge does not know the address of a link on it for one of the host's own.
+  ///
+  /// It passes frames to it, because such an address makes it take all frames; but it floods them, too.
+  ///
+  /// - Parameter entries: the bridge's own.
+  func unknownAddress(at bridge: LinkState, _ entries: [BridgeFDBEntry]?) -> String? {
+    guard kind == .vlan || kind == .macvlan, case .mac(let mac) = base[.mac], bridge.kind == .bridge,
+      bridge.base[.mac] != .mac(mac)
+    else { return nil }
+    let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
+    let vlan = isFiltering && kind == .vlan ? specific?.number(.vlanID) ?? 0 : 0
+    let name = bridge.name
+    let isKnown = entries?.contains { $0.mac == mac && $0.port == name && UInt32($0.vlan) == vlan }
+    if isKnown == true { return nil }
+    return
+      "\(noun) \(self.name): bridge \(name) floods frames to its address, as it does not know it for one of the host's own: add `\(mac): {port: \(name)\(vlan == 0 ? "" : ", vlan: \(vlan)")}` to the `fdb` of \(name)"
   }
 }

@@ -104,7 +104,7 @@ import Testing
       """
     #expect(
       try Self.findings(text) == [
-        "3:12: macvlan gw0: bridge br0 floods frames to its address 02:00:00:00:00:aa, as it does not know it for one of the host's own: add it to the `fdb` of br0, with br0 as `port` [chain/gateway-not-local]"
+        "3:12: macvlan gw0: bridge br0 floods frames to its address, as it does not know it for one of the host's own: add `02:00:00:00:00:aa: {port: br0}` to the `fdb` of br0 [chain/gateway-not-local]"
       ])
     #expect(
       try Self.findings(text.replacing("fdb: {}", with: "fdb: {02:00:00:00:00:aa: {port: br0}}")) == [])
