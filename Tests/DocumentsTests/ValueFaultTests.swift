@@ -1,6 +1,5 @@
 import Testing
 
-/// Values of the wrong type.
 /// Values that cannot be.
 @Suite struct ValueFaultTests {
   @Test func vniOutOfRange() {
