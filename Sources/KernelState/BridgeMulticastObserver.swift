@@ -29,7 +29,9 @@ enum BridgeMulticastObserver {
   private static func read(
     _ message: NetlinkMessage, _ names: [Int32: InterfaceName], _ state: inout ForwardingState
   ) {
-    guard message.type == UInt16(RTM_NEWMDB), let header = message.header(br_port_msg.self),
+    // Bridges answer under the number of the question, VXLAN devices do not.
+    guard message.type == UInt16(RTM_NEWMDB) || message.type == UInt16(RTM_GETMDB),
+      let header = message.header(br_port_msg.self),
       let name = names[Int32(bitPattern: header.ifindex)]
     else { return }
     let isBridge = state.host.links[name]?.kind == .bridge
@@ -107,10 +109,9 @@ enum BridgeMulticastObserver {
       let port = names[router.payload.loadUnaligned(as: Int32.self)]
     else { return }
     let attributes = router.attributes(after: UInt32.self)
-    for (family, timer) in [
-      (IPAddress.Family.v4, MDBA_ROUTER_PATTR_INET_TIMER), (.v6, MDBA_ROUTER_PATTR_INET6_TIMER),
-    ] where attributes.first(Int(timer)) != nil {
-      multicast.routers[family, default: []].insert(port)
-    }
+    let told = [(IPAddress.Family.v4, MDBA_ROUTER_PATTR_INET_TIMER), (.v6, MDBA_ROUTER_PATTR_INET6_TIMER)]
+      .filter { attributes.first(Int($0.1)) != nil }.map(\.0)
+    // Before Linux 5.13 they are not told apart.
+    for family in told.isEmpty ? [.v4, .v6] : told { multicast.routers[family, default: []].insert(port) }
   }
 }

@@ -30,8 +30,9 @@ extension Tracer {
       throw TraceFault(text: "--from is a port of a bridge, and \(link.name) is followed by itself")
     }
     guard let mac = targetMAC else {
+      let why = link.bridge == nil ? "at no bridge" : "followed by itself"
       throw TraceFault(
-        text: "\(link.name) is at no bridge: name a MAC address, as there are no neighbours to look at")
+        text: "\(link.name) is \(why): name a MAC address, as there are no neighbours to look at")
     }
     var frame = TunnelledFrame(mac: mac, group: group, isQuestion: false)
     frame.network = try network(of: link)
