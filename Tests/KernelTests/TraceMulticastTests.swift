@@ -190,4 +190,52 @@ import Testing
         a, Self.v4.mac, "copied to 2 VTEPs and 0 local ports", vteps: Self.both, group: Self.v4.ip)
     }
   }
+
+  /// A table for each network of one device.
+  @Test(.needs(.vxlanMDB, .vlanFiltering, .dot1q)) func networksHaveTablesOfTheirOwn() throws {
+    try PacketLab.with { lab in
+      let a = try prepare(lab)
+      for vlan in [10, 20] {
+        try a.tenant.batch([
+          "link add link eth0 name eth0.\(vlan) type vlan id \(vlan)", "link set eth0.\(vlan) up",
+          "addr add 10.0.\(vlan).1/24 dev eth0.\(vlan)",
+        ])
+      }
+      try a.namespace.apply(
+        """
+        weft: 1
+        vxlans:
+          vx0:
+            external: true
+            vni-filter: true
+            local: \(a.v4)
+            vnis:
+              10010: {flood: [192.0.2.31, 192.0.2.32], mdb: {\(Self.v4.ip): 192.0.2.32}}
+              10020: {flood: [192.0.2.31]}
+        bridges:
+          br0:
+            vlan-filtering: true
+            default-pvid: 0
+            multicast-snooping: false
+            ports:
+              vx0: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}, 20: {vni: 10020}}}
+              tap0: {vlans: [10, 20]}
+        """)
+      for (vlan, vtep) in [(10, "192.0.2.32"), (20, "192.0.2.31")] {
+        try lab.expectTruth(
+          a, Self.v4.mac, "flooded to 1 VTEP and 0 local ports", vteps: [vtep], vni: 10000 + vlan,
+          words: "br0 --vlan \(vlan)", device: "eth0.\(vlan)", group: Self.v4.ip)
+      }
+      // The bridge has its groups in each VLAN, too.
+      try a.namespace.ip("link set br0 type bridge mcast_snooping 1")
+      try query(a)
+      try a.namespace.bridge("mdb add dev br0 port vx0 grp \(Self.v4.ip) permanent vid 10")
+      try lab.expectTruth(
+        a, Self.v4.mac, "sent to VTEP 192.0.2.32", vteps: ["192.0.2.32"], vni: 10010,
+        words: "br0 --vlan 10", device: "eth0.10", group: Self.v4.ip)
+      try lab.expectTruth(
+        a, Self.v4.mac, "dropped: nobody asked for it at br0, and no port leads to a router",
+        words: "br0 --vlan 20", device: "eth0.20", group: Self.v4.ip)
+    }
+  }
 }

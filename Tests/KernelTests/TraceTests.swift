@@ -56,7 +56,7 @@ import Testing
       // With an entry in the bridge as well.
       try apply([vtep(32)], bridge: "\n    fdb: {\"\(Self.known)\": {port: vx0}}")
       let answer = try expect(Self.known, "sent to VTEP \(vtep(31))", [vtep(31)])
-      #expect(answer.hop("underlay")?["port"] as? Int == 4789)
+      #expect(answer.hop("underlay")?["udp-port"] as? Int == 4789)
       #expect(answer.hop("ingress")?["from"] as? String == "tap0")
 
       // A VTEP that no route leads to is left out.

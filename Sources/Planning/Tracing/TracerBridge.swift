@@ -115,8 +115,10 @@ extension Tracer {
     }
     if set.isTrue(.proxyARP) { return "proxy-arp is on at \(port.name), which takes nothing that is flooded" }
     guard frame.isQuestion, frame.isAnswered != .no else { return nil }
-    if port.suppressesNeighbours(in: frame.vlan) { return "neigh-suppress holds ARP back at \(port.name)" }
-    return set.isTrue(.proxyARPWifi) ? "proxy-arp-wifi holds ARP back at \(port.name)" : nil
+    if port.suppressesNeighbours(in: frame.vlan) {
+      return "neigh-suppress holds the question back at \(port.name)"
+    }
+    return set.isTrue(.proxyARPWifi) ? "proxy-arp-wifi holds the question back at \(port.name)" : nil
   }
 
   // MARK: Out
@@ -144,9 +146,14 @@ extension Tracer {
 
   /// The port that takes over while this one has no carrier, and the nexthop group that it is told.
   private mutating func backup(of port: LinkState) -> (LinkState, UInt32)? {
-    guard state.conditions[port.name]?.hasCarrier == false, let name = port.port?.link(.backupPort),
-      let other = host.links[name]
-    else { return nil }
+    guard let name = port.port?.link(.backupPort), let other = host.links[name] else { return nil }
+    guard state.conditions[port.name]?.hasCarrier == false else {
+      if port.base[.up] != .flag(true) {
+        note(
+          port.name, "\(port.name) is down with a carrier: whether \(name) takes over depends on the kernel")
+      }
+      return nil
+    }
     hop(.port, port.name, "\(port.name) has no carrier: \(name) takes over (backup-port)", isWarning: true)
     return (other, port.port?.number(.backupNexthop) ?? 0)
   }

@@ -95,7 +95,7 @@ extension Tracer {
     text += ": \(encapsulation?.name ?? "tunnel")"
     if packet.port != 0 {
       text += ", UDP port \(packet.port)"
-      fields["port"] = .number(Int(packet.port))
+      fields["udp-port"] = .number(Int(packet.port))
     }
     if packet.hasNumber {
       text += ", \(link.kind == .vxlan || link.kind == .geneve ? "VNI" : "key") \(packet.vni)"
