@@ -114,6 +114,42 @@ import Testing
     }
   }
 
+  /// What the backup of a port sends, it sends to the VTEPs that the port names.
+  @Test(.needs(.backupNexthop, .dot1q)) func aBackupPortHasVTEPsOfItsOwn() throws {
+    try PacketLab.with { lab in
+      let a = lab.hosts[0]
+      try lab.pretend("192.0.2.31", "192.0.2.32", on: a)
+      try tag(a.tenant)
+      try a.namespace.addVeth("tap1")
+      try a.namespace.apply(
+        """
+        weft: 1
+        nexthops: {1: {via: 192.0.2.32, fdb: true}, 3: {group: [1], fdb: true}}
+        vxlans:
+          vxall: {external: true, vni-filter: true, local: \(a.v4), vnis: {10010: {flood: [192.0.2.31]}}}
+        bridges:
+          br0:
+            vlan-filtering: true
+            default-pvid: 0
+            multicast-snooping: false
+            ports:
+              vxall: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}}}
+              tap0: {vlans: [10]}
+              tap1: {vlans: [10], backup-port: vxall, backup-nexthop: 3}
+            fdb: {"\(Self.known)": {port: tap1, vlan: 10}}
+        """)
+      #expect(
+        try a.namespace.trace("br0 \(Self.known) --from tap0").text == "delivered to local port tap1")
+      try a.namespace.ip("link set tap1p down")
+      try poll("tap1 has no carrier") { try a.namespace.ip("link show dev tap1").contains("NO-CARRIER") }
+      // The bridge forgets what is behind a port without a carrier but for what is static.
+      let answer = try lab.expectTruth(
+        a, Self.known, "sent to VTEP 192.0.2.32", vteps: ["192.0.2.32"], vni: 10010,
+        words: "br0 --vlan 10 --from tap0", device: "eth0.10")
+      #expect(answer.texts("port").first == "tap1 has no carrier: vxall takes over (backup-port)")
+    }
+  }
+
   /// On a device of one network frames keep their tag, which takes 4 bytes of the outer packet.
   @Test(.needs(.vlanFiltering, .dot1q)) func aTagTakesRoom() throws {
     try PacketLab.with { lab in
