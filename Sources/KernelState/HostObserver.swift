@@ -225,7 +225,21 @@ public struct HostObserver {
   ) throws(NetlinkError) -> [IPAddress: UnderlayPath] {
     var result: [IPAddress: UnderlayPath] = [:]
     for address in addresses {
-      if let path = try PathObserver.path(to: address, socket, links: links) { result[address] = path }
+      let answer = try PathObserver.answer(to: UnderlayQuestion(destination: address), socket, links: links)
+      if case .path(let path) = answer, !path.isLocal { result[address] = path }
+    }
+    return result
+  }
+
+  /// By which link, and from where, the kernel would send.
+  public func answers(
+    to questions: Set<UnderlayQuestion>, _ state: HostState
+  ) throws(NetlinkError) -> [UnderlayQuestion: UnderlayAnswer] {
+    let links = Dictionary(
+      state.links.values.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+    var result: [UnderlayQuestion: UnderlayAnswer] = [:]
+    for question in questions {
+      result[question] = try PathObserver.answer(to: question, socket, links: links)
     }
     return result
   }

@@ -221,48 +221,6 @@ enum AddressObserver {
   }
 }
 
-/// Asks the kernel by which link, and with which MTU, it would reach an address.
-enum PathObserver {
-  static func path(
-    to address: IPAddress, _ socket: NetlinkSocket, links: [Int32: LinkState]
-  ) throws(NetlinkError) -> UnderlayPath? {
-    do {
-      return try socket.request(
-        type: RTM_GETROUTE,
-        build: { writer in
-          var header = rtmsg()
-          header.rtm_family = UInt8(address.family == .v4 ? AF_INET : AF_INET6)
-          header.rtm_dst_len = UInt8(address.family.bits)
-          writer.put(header: header)
-          address.withBytes { writer.put(Int(RTA_DST.rawValue), bytes: $0) }
-        },
-        read: { message -> UnderlayPath? in
-          guard message.type == UInt16(RTM_NEWROUTE), let header = message.header(rtmsg.self),
-            header.rtm_type == UInt8(RTN_UNICAST)
-          else { return nil }
-          var path = UnderlayPath()
-          for attribute in message.attributes(after: rtmsg.self) {
-            switch Int(attribute.type) {
-            case Int(RTA_OIF.rawValue):
-              guard let link = attribute.u32.flatMap({ links[Int32(bitPattern: $0)] }) else { break }
-              path.device = link.name
-              path.mtu = [path.mtu, link.base.number(.mtu)].compactMap(\.self).min()
-            case Int(RTA_GATEWAY.rawValue): path.via = IPAddress(bytes: attribute.payload)
-            case Int(RTA_PREFSRC.rawValue): path.source = IPAddress(bytes: attribute.payload)
-            case Int(RTA_METRICS.rawValue):
-              let own = attribute.nested.first(RTAX_MTU)?.u32
-              path.mtu = [path.mtu, own].compactMap(\.self).min()
-            default: break
-            }
-          }
-          return path
-        })
-    } catch  where [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) {
-      return nil
-    }
-  }
-}
-
 /// Reads the VLANs of bridges and their ports.
 enum VLANObserver {
   static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [VLANEntry]] {
@@ -490,7 +448,7 @@ enum MDBObserver {
     }
   }
 
-  private static func read(_ information: NetlinkAttribute, _ names: [Int32: InterfaceName]) -> MDBEntry? {
+  static func read(_ information: NetlinkAttribute, _ names: [Int32: InterfaceName]) -> MDBEntry? {
     // Not by loading the structure: it has a union in it.
     typealias Head = br_mdb_entry
     guard let place = MemoryLayout<Head>.offset(of: \.addr.u),

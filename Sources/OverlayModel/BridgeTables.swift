@@ -11,9 +11,7 @@ extension AttributeTable {
   public static let bridge = AttributeTable(
     "bridge", place: .infoData,
     rows: [
-      Attribute(
-        "stp", IFLA_BR_STP_STATE, .flag(.u32), default: .value(.flag(false)), live: true,
-        iproute2: .oneZero("stp_state"), "The spanning tree protocol."),
+      .stp,
       Attribute(
         "priority", IFLA_BR_PRIORITY, .number(.u16, 0...65535),
         default: .value(.number(32768)), live: true, iproute2: .value("priority"),
@@ -42,20 +40,8 @@ extension AttributeTable {
         option: "CONFIG_BRIDGE_VLAN_FILTERING", iproute2: .value("vlan_protocol"),
         "The EtherType of the VLAN tags that count."),
       .defaultPVID,
-      Attribute(
-        "multicast-snooping", IFLA_BR_MCAST_SNOOPING, .flag(.u8), default: .value(.flag(true)),
-        live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
-        iproute2: .oneZero("mcast_snooping"), "Send multicast only to ports that asked for it."),
-      Attribute(
-        "multicast-querier", IFLA_BR_MCAST_QUERIER, .flag(.u8), default: .value(.flag(false)),
-        live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
-        iproute2: .oneZero("mcast_querier"), "Ask hosts which multicast they want."),
-      .multicast(
-        "multicast-router", IFLA_BR_MCAST_ROUTER,
-        .number(.u8, 0...2), .number(1),
-        .value("mcast_router"),
-        "Whether the host itself gets all multicast, as a router does: 0 never, 1 as its queries tell, 2 always."
-      ),
+      .multicastSnooping,
+      .multicastQuerier, .multicastRouter,
       .multicast(
         "multicast-query-use-address", IFLA_BR_MCAST_QUERY_USE_IFADDR, .flag(.u8), .flag(false),
         .oneZero("mcast_query_use_ifaddr"),
@@ -122,16 +108,9 @@ extension AttributeTable {
         "mdb-offload-fail-notification", IFLA_BR_MULTI_BOOLOPT, .bit(8), default: .value(.flag(false)),
         live: true, since: KernelRelease(6, 16), iproute2: .oneZero("mdb_offload_fail_notification"),
         "Tell programs of multicast entries that the hardware could not take."),
-      Attribute(
-        "fdb-local-vlan-0", IFLA_BR_MULTI_BOOLOPT, .bit(16), default: .value(.flag(false)), live: true,
-        since: KernelRelease(6, 18), iproute2: .oneZero("fdb_local_vlan_0"),
-        "Keep the addresses of the host's own links once, instead of once for each VLAN."),
+      .ownAddressesOnce,
       // BR_GROUPFWD_RESTRICTED of the kernel's net/bridge/br_private.h: STP, pause, LACP.
-      Attribute(
-        "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .mask(.u16, refused: 7),
-        default: .value(.number(0)), live: true, iproute2: .value("group_fwd_mask"),
-        "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."
-      ),
+      .groupForwardMask,
       Attribute(
         "group-address", IFLA_BR_GROUP_ADDR, .reservedGroup,
         default: .value(.mac(MACAddress(bits: 0x0180_c200_0000))), live: true,
@@ -152,18 +131,12 @@ extension AttributeTable {
     rows: [
       .portLearning,
       .unicastFlood,
-      .portFlag(
-        "multicast-flood", IFLA_BRPORT_MCAST_FLOOD, true, "mcast_flood", since: KernelRelease(4, 9),
-        "Send multicast that nobody asked for out here."),
-      .portFlag(
-        "broadcast-flood", IFLA_BRPORT_BCAST_FLOOD, true, "bcast_flood", since: KernelRelease(4, 12),
-        "Send broadcast out here."),
+      .multicastFlood,
+      .broadcastFlood,
       .neighSuppress,
       .neighVLANSuppress,
       .isolated,
-      .portFlag(
-        "hairpin", IFLA_BRPORT_MODE, false, "hairpin",
-        "Frames may leave by the port that they came in by."),
+      .hairpin,
       .locked,
       .portFlag(
         "guard", IFLA_BRPORT_GUARD, false, "guard",
@@ -179,20 +152,13 @@ extension AttributeTable {
       Attribute(
         "priority", IFLA_BRPORT_PRIORITY, .number(.u16, 0...63), default: .value(.number(32)),
         live: true, iproute2: .value("priority"), "The priority in the spanning tree."),
-      .portFlag(
-        "proxy-arp", IFLA_BRPORT_PROXYARP, false, "proxy_arp",
-        "Answer ARP from the bridge's neighbour table, and flood what it cannot answer."),
+      .proxyARP,
       .vlanTunnel,
       .portFlag(
         "root-block", IFLA_BRPORT_PROTECT, false, "root_block",
         "Never let the port lead to the spanning tree's root."),
-      .portFlag(
-        "proxy-arp-wifi", IFLA_BRPORT_PROXYARP_WIFI, false, "proxy_arp_wifi", since: KernelRelease(4, 1),
-        "As `proxy-arp`, by the rules of IEEE 802.11 and Hotspot 2.0."),
-      .portFlag(
-        "multicast-to-unicast", IFLA_BRPORT_MCAST_TO_UCAST, false, "mcast_to_unicast",
-        since: KernelRelease(4, 11),
-        "Send each host that asked for a group a copy of its own."),
+      .proxyARPWifi,
+      .multicastToUnicast,
       Attribute(
         "multicast-router", IFLA_BRPORT_MULTICAST_ROUTER, .number(.u8, 0...2), default: .value(.number(1)),
         live: true,
@@ -207,12 +173,7 @@ extension AttributeTable {
         "Which link-local groups 01:80:c2:00:00:0X are forwarded from here, a bit for each X; bit 1 cannot be set."
       ),
       .backupPort,
-      Attribute(
-        "backup-nexthop", WEFT_IFLA_BRPORT_BACKUP_NHID, .number(.u32, 0...4_294_967_295),
-        default: .value(.number(0)), live: true, since: KernelRelease(6, 6), isOmittedWhenZero: true,
-        iproute2: .value("backup_nhid"),
-        "The nexthop group behind which a VXLAN device, as `backup-port`, sends the port's frames; 0 is none."
-      ),
+      .backupNexthop,
       // The kernel refuses 0.
       Attribute(
         "eht-hosts-limit", IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT, .number(.u32, 1...4_294_967_295),
@@ -303,6 +264,53 @@ extension Attribute {
     since: KernelRelease(4, 19), iproute2: .otherPort("backup_port"),
     "Another port of the bridge, which gets this one's frames while this one has no carrier.")
 
+  public static let multicastFlood = portFlag(
+    "multicast-flood", IFLA_BRPORT_MCAST_FLOOD, true, "mcast_flood", since: KernelRelease(4, 9),
+    "Send multicast that nobody asked for out here.")
+  public static let broadcastFlood = portFlag(
+    "broadcast-flood", IFLA_BRPORT_BCAST_FLOOD, true, "bcast_flood", since: KernelRelease(4, 12),
+    "Send broadcast out here.")
+  public static let hairpin = portFlag(
+    "hairpin", IFLA_BRPORT_MODE, false, "hairpin",
+    "Frames may leave by the port that they came in by.")
+  public static let proxyARP = portFlag(
+    "proxy-arp", IFLA_BRPORT_PROXYARP, false, "proxy_arp",
+    "Answer ARP from the bridge's neighbour table, and flood what it cannot answer.")
+  public static let multicastSnooping = Attribute(
+    "multicast-snooping", IFLA_BR_MCAST_SNOOPING, .flag(.u8), default: .value(.flag(true)),
+    live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
+    iproute2: .oneZero("mcast_snooping"), "Send multicast only to ports that asked for it.")
+  public static let proxyARPWifi = portFlag(
+    "proxy-arp-wifi", IFLA_BRPORT_PROXYARP_WIFI, false, "proxy_arp_wifi", since: KernelRelease(4, 1),
+    "As `proxy-arp`, by the rules of IEEE 802.11 and Hotspot 2.0.")
+  public static let multicastToUnicast = portFlag(
+    "multicast-to-unicast", IFLA_BRPORT_MCAST_TO_UCAST, false, "mcast_to_unicast",
+    since: KernelRelease(4, 11),
+    "Send each host that asked for a group a copy of its own.")
+  public static let backupNexthop = Attribute(
+    "backup-nexthop", WEFT_IFLA_BRPORT_BACKUP_NHID, .number(.u32, 0...4_294_967_295),
+    default: .value(.number(0)), live: true, since: KernelRelease(6, 6), isOmittedWhenZero: true,
+    iproute2: .value("backup_nhid"),
+    "The nexthop group behind which a VXLAN device, as `backup-port`, sends the port's frames; 0 is none.")
+  public static let multicastQuerier = Attribute(
+    "multicast-querier", IFLA_BR_MCAST_QUERIER, .flag(.u8), default: .value(.flag(false)),
+    live: true, since: KernelRelease(4, 4), option: "CONFIG_BRIDGE_IGMP_SNOOPING",
+    iproute2: .oneZero("mcast_querier"), "Ask hosts which multicast they want.")
+  public static let multicastRouter = multicast(
+    "multicast-router", IFLA_BR_MCAST_ROUTER, .number(.u8, 0...2), .number(1), .value("mcast_router"),
+    "Whether the host itself gets all multicast, as a router does: 0 never, 1 as its queries tell, 2 always.")
+  public static let stp = Attribute(
+    "stp", IFLA_BR_STP_STATE, .flag(.u32), default: .value(.flag(false)), live: true,
+    iproute2: .oneZero("stp_state"), "The spanning tree protocol.")
+  public static let groupForwardMask = Attribute(
+    "group-forward-mask", IFLA_BR_GROUP_FWD_MASK, .mask(.u16, refused: 7),
+    default: .value(.number(0)), live: true, iproute2: .value("group_fwd_mask"),
+    "Which link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X; bits 0 to 2 cannot be set."
+  )
+  public static let ownAddressesOnce = Attribute(
+    "fdb-local-vlan-0", IFLA_BR_MULTI_BOOLOPT, .bit(16), default: .value(.flag(false)), live: true,
+    since: KernelRelease(6, 18), iproute2: .oneZero("fdb_local_vlan_0"),
+    "Keep the addresses of the host's own links once, instead of once for each VLAN.")
   public static let vlanTunnel = portFlag(
     "vlan-tunnel", IFLA_BRPORT_VLAN_TUNNEL, false, "vlan_tunnel", since: KernelRelease(4, 11),
     "Map VLANs to VNIs here.")

@@ -71,17 +71,3 @@ public struct Encapsulation: Sendable {
     }
   }
 }
-
-/// How a host's routes lead to an address of the underlay.
-public struct UnderlayPath: Sendable, Equatable {
-  /// The link that packets leave by; none where it is not known.
-  public var device = InterfaceName.none
-  /// The next hop; nil where the address is on the link itself.
-  public var via: IPAddress?
-  /// The address that packets have as source, where the tunnel has none of its own.
-  public var source: IPAddress?
-  /// The largest packet, in bytes.
-  public var mtu: UInt32?
-
-  public init() {}
-}

@@ -78,6 +78,9 @@ extension Attribute {
     "group-policy", IFLA_VXLAN_GBP, .presence, default: .value(.flag(false)), live: false,
     since: KernelRelease(4, 0), iproute2: .word("gbp"),
     "Group Policy extension: carry the packet mark in the VXLAN header.")
+  public static let proxy = Attribute(
+    "proxy", IFLA_VXLAN_PROXY, .flag(.u8), default: .value(.flag(false)), live: false,
+    iproute2: .negatable("proxy"), "Answer ARP and ND from the device's own neighbour table.")
   public static let maxAddresses = Attribute(
     "max-addresses", IFLA_VXLAN_LIMIT, .number(.u32, 0...4_294_967_295),
     default: .value(.number(0)), live: false, iproute2: .value("maxaddress"),
@@ -116,9 +119,7 @@ extension AttributeTable {
         default: .value(.flag(false)), live: false, iproute2: .negatable("udp6zerocsumtx"),
         "Send without UDP checksums over an IPv6 underlay."),
       .udp6ZeroChecksumRx,
-      Attribute(
-        "proxy", IFLA_VXLAN_PROXY, .flag(.u8), default: .value(.flag(false)), live: false,
-        iproute2: .negatable("proxy"), "Answer ARP and ND from the device's own neighbour table."),
+      .proxy,
       Attribute(
         "route-short-circuit", IFLA_VXLAN_RSC, .flag(.u8), default: .value(.flag(false)),
         live: false, iproute2: .negatable("rsc"), "Route between networks at the sending VTEP."),

@@ -13,6 +13,7 @@ enum Feature: String, CaseIterable, Sendable {
   case gretap
   case vxlanMDB
   case vlanNeighbours
+  case backupNexthop
 
   /// The kernel option behind it, or the release that brought it.
   var option: String {
@@ -24,6 +25,7 @@ enum Feature: String, CaseIterable, Sendable {
     case .gretap: "CONFIG_NET_IPGRE"
     case .vxlanMDB: "Linux 6.4"
     case .vlanNeighbours: "CONFIG_BRIDGE_VLAN_FILTERING of Linux 6.4"
+    case .backupNexthop: "CONFIG_BRIDGE_VLAN_FILTERING of Linux 6.6"
     }
   }
 
@@ -35,12 +37,15 @@ enum Feature: String, CaseIterable, Sendable {
     case .geneve: "ip link add probe type geneve id 1 remote 192.0.2.1"
     case .gretap: "ip link add probe type gretap local 192.0.2.1 remote 192.0.2.2"
     // Debian 12's iproute2 cannot try it.
-    case .vxlanMDB: Self.isRecent
-    case .vlanNeighbours: "\(Feature.vlanFiltering.trial) && \(Self.isRecent)"
+    case .vxlanMDB: Self.isSince("6.4")
+    case .vlanNeighbours: "\(Feature.vlanFiltering.trial) && \(Self.isSince("6.4"))"
+    case .backupNexthop: "\(Feature.vlanFiltering.trial) && \(Self.isSince("6.6"))"
     }
   }
 
-  private static let isRecent = "test \"$(printf '6.4\\n%s\\n' \"$(uname -r)\" | sort -V | head -n 1)\" = 6.4"
+  private static func isSince(_ release: String) -> String {
+    "test \"$(printf '\(release)\\n%s\\n' \"$(uname -r)\" | sort -V | head -n 1)\" = \(release)"
+  }
 
   static let present: Set<Feature> = Set(
     allCases.filter { (try? run(["unshare", "--net", "sh", "-c", $0.trial]))?.status == 0 })
