@@ -18,7 +18,7 @@ def parse():
     parser.add_argument("--slow-runs", type=int, metavar="N", help="of what takes long (as many as --runs)")
     parser.add_argument("--json", metavar="FILE", help="the figures for a program")
     parser.add_argument("--instructions", action="store_true", help="count them with valgrind, and nothing else")
-    parser.add_argument("--weft", required=True, metavar="PATH", help="another weft than a release of this folder")
+    parser.add_argument("--weft", metavar="PATH", help="another weft than a release of this folder")
     parser.add_argument("--programs", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.runs = options.runs or (3 if options.quick else 5)

@@ -31,14 +31,11 @@ class Row:
     def median(self, key="seconds"):
         return median(self.numbers(key))
 
-    @property
-    def processor(self):
-        return median([t.user + t.system for t in self.taken])
-
-    @property
-    def value(self):
+    def value(self, of=median):
         """What is compared: the time that passed, or for what only computes the processor's."""
-        return self.processor if self.workload in ("W5", "W6") else self.median()
+        if self.workload in ("W5", "W6"):
+            return of([t.user + t.system for t in self.taken])
+        return of(self.numbers("seconds"))
 
 
 class Results:
@@ -57,74 +54,79 @@ class Results:
     def row(self, workload, size, program):
         return next((r for r in self.rows if (r.workload, r.size, r.program) == (workload, size, program)), None)
 
-    def value(self, workload, size, program):
-        row = self.row(workload, size, program)
-        return row.value if row else None
-
     # MARK: aims
 
     def sizes(self, workload):
         return sorted({row.size for row in self.rows if row.workload == workload})
 
-    def ratio(self, first, second):
-        a, b = self.value(*first), self.value(*second)
-        return a / b if a is not None and b else None
+    def ratio(self, first, second, of=median):
+        a, b = self.row(*first), self.row(*second)
+        return a.value(of) / b.value(of) if a and b and b.value(of) else None
 
     def aims(self):
-        """(text, figure, limit): met where the figure is at most the limit."""
-        for size in self.sizes("W1"):
+        """(text, figure, the same of the least, limit): met where the figure is at most the limit.
+
+        What else the machine does lengthens a run and never shortens it, so the least of some runs is the better
+        figure where there is much of that.
+        """
+        for text, first, second, limit in self.ratio_aims():
+            figure = self.ratio(first, second)
+            if figure is not None:
+                yield text, figure, self.ratio(first, second, min), limit
+        for text, figure, limit in self.other_aims():
+            if figure is not None:
+                yield text, figure, None, limit
+
+    def ratio_aims(self):
+        if self.sizes("W1"):
+            size = max(self.sizes("W1"))
             weft = ("W1", size, "weft")
-            if size == max(self.sizes("W1")):
-                yield "W1: weft to floor", self.ratio(weft, ("W1", size, "floor")), 1.6
-                yield "W2: weft to W1", self.ratio(("W2", size, "weft"), weft), 0.5
-                row = self.row("W2", size, "weft")
-                if row:
-                    yield "W2: share of user time", row.median("user") / row.median(), 0.5
-                yield "W3: weft to W1", self.ratio(("W3", size, "weft"), weft), 0.55
+            yield "W1: weft to floor", weft, ("W1", size, "floor"), 1.6
+            yield "W2: weft to W1", ("W2", size, "weft"), weft, 0.5
+            yield "W3: weft to W1", ("W3", size, "weft"), weft, 0.55
         for size in self.sizes("W4"):
-            yield f"W4, {size}: weft to floor", self.ratio(("W4", size, "weft"), ("W4", size, "floor")), 1.2
+            yield f"W4, {size}: weft to floor", ("W4", size, "weft"), ("W4", size, "floor"), 1.2
         for workload in ("W1", "W2", "W4", "VNI"):
             for size in self.sizes(workload):
                 for peer in ("ip+bridge -batch", "pyroute2", "ifstate", "ifupdown2"):
-                    text = f"{workload}, {size}: weft to {peer}"
-                    yield text, self.ratio((workload, size, "weft"), (workload, size, peer)), 1.0
-        for size in self.sizes("VNI"):
-            row = self.row("VNI", size, "weft")
-            yield f"VNI, {size}: seconds", row.value, 1.0
-        if "messages for the VNIs" in self.facts:
-            yield "VNI: messages", self.facts["messages for the VNIs"], 99
+                    yield f"{workload}, {size}: weft to {peer}", (workload, size, "weft"), (workload, size, peer), 1.0
         for size in self.sizes("W5"):
             weft = ("W5", size, "weft validate")
-            yield "W5: weft to libyaml", self.ratio(weft, ("W5", size, "libyaml events in C")), 2.0
-            yield "W5: weft to PyYAML", self.ratio(weft, ("W5", size, "PyYAML CSafeLoader")), 1.0
+            yield "W5: weft to libyaml", weft, ("W5", size, "libyaml events in C"), 2.0
+            yield "W5: weft to PyYAML", weft, ("W5", size, "PyYAML CSafeLoader"), 1.0
         for size in self.sizes("W6"):
             yaml = ("W6", size, "weft validate, yaml")
-            yield "W6: reading CSV to YAML", self.ratio(("W6", size, "weft validate, csv"), yaml), 0.5
-            yield "W6: reading NDJSON to YAML", self.ratio(("W6", size, "weft validate, ndjson"), yaml), 0.5
-        yield from self.memory_aims()
-        for row in self.rows:
-            if row.workload == "START":
-                yield "weft --version: milliseconds", row.value * 1000, 15
+            yield "W6: reading CSV to YAML", ("W6", size, "weft validate, csv"), yaml, 0.5
+            yield "W6: reading JSON lines to YAML", ("W6", size, "weft validate, ndjson"), yaml, 0.5
 
-    def memory_aims(self):
-        for size in self.sizes("W7"):
-            row = self.row("W7", size, "weft apply")
-            if row and row.entries:
-                bytes_each = (row.median("peak") * 1024 - BASE_MEMORY) / row.entries
-                yield f"W7, {size}: bytes an entry beyond 30 MiB", bytes_each, 250
+    def other_aims(self):
+        """(text, figure or nil, limit)."""
+        row = self.row("W2", max(self.sizes("W1"), default=0), "weft")
+        if row:
+            share = row.median("user") / (row.median("user") + row.median("system"))
+            yield "W2: share of the processor's time that is not the kernel's", share, 0.5
+        for size in self.sizes("VNI"):
+            yield f"VNI, {size}: seconds", self.row("VNI", size, "weft").value(), 1.0
+        yield "VNI: messages", self.facts.get("messages for the VNIs"), 99
         sizes = self.sizes("W7")
-        for small, large in zip(sizes[1:], sizes[2:]):
-            first, second = self.row("W7", small, "weft apply"), self.row("W7", large, "weft apply")
-            if first and second:
-                growth = (second.value / second.entries) / (first.value / first.entries)
-                yield f"W7: time an entry, {large} to {small}", growth, 1.5
+        rows = [row for row in (self.row("W7", size, "weft apply") for size in sizes) if row]
+        for row in rows:
+            bytes_each = (row.median("peak") * 1024 - BASE_MEMORY) / row.entries
+            yield f"W7, {row.size}: bytes an entry beyond 30 MiB", bytes_each, 250
+        for small, large in zip(rows[1:], rows[2:]):
+            growth = (large.value() / large.entries) / (small.value() / small.entries)
+            yield f"W7: time an entry, {large.size} to {small.size}", growth, 1.5
+        row = self.row("START", 1, "weft --version")
+        if row:
+            yield "weft --version: milliseconds", row.value() * 1000, 15
 
     # MARK: text
 
     def text(self, quick=False):
         lines = []
         last = None
-        header = f"{'':34} {'median s':>9} {'min':>8} {'max':>8} {'user s':>8} {'system s':>8} {'peak MB':>8} {'ratio':>7} runs"
+        titles = ("median s", "min", "max", "user s", "system s", "peak MB", "ratio", "of least")
+        header = f"{chr(32) * 34} " + " ".join(f"{title:>8}" for title in titles) + " runs"
         for row in sorted(self.rows, key=lambda r: (list(TITLES).index(r.workload), r.size)):
             key = (row.workload, row.size)
             if key != last:
@@ -133,11 +135,11 @@ class Results:
                 last = key
             lines.append(self.line(row))
         if self.rows and not quick:  # The aims are those of the full sizes.
-            lines += ["", "Aims", f"{'':48} {'figure':>9} {'at most':>8}"]
-            for text, figure, limit in self.aims():
-                if figure is not None:
-                    verdict = "met" if figure <= limit else "MISSED"
-                    lines.append(f"  {text:46} {figure:9.3g} {limit:8.3g}  {verdict}")
+            lines += ["", "Aims", f"{'':60} {'figure':>9} {'of least':>9} {'at most':>8}"]
+            for text, figure, least, limit in self.aims():
+                verdict = "met" if figure <= limit else "MISSED"
+                of_least = "" if least is None else f"{least:.3g}"
+                lines.append(f"  {text:58} {figure:9.3g} {of_least:>9} {limit:8.3g}  {verdict}")
         if self.instructions:
             lines += ["", "Instructions", f"{'':34} {'size':>9} {'millions':>10} {'an entry':>9}"]
         for count in self.instructions:
@@ -147,11 +149,12 @@ class Results:
 
     def line(self, row):
         seconds = row.numbers("seconds")
-        ratio = self.ratio((row.workload, row.size, row.program),
-                           (row.workload, row.size, REFERENCES.get(row.workload)))
-        return (f"  {row.program:32} {row.median():9.3f} {min(seconds):8.3f} {max(seconds):8.3f} "
+        reference = (row.workload, row.size, REFERENCES.get(row.workload))
+        ratios = [self.ratio((row.workload, row.size, row.program), reference, of) for of in (median, min)]
+        texts = [f"{ratio:.2f}" if ratio else "" for ratio in ratios]
+        return (f"  {row.program:32} {row.median():8.3f} {min(seconds):8.3f} {max(seconds):8.3f} "
                 f"{row.median('user'):8.3f} {row.median('system'):8.3f} {row.median('peak') / 1024:8.1f} "
-                f"{f'{ratio:7.2f}' if ratio else '':>7} {len(seconds):4}")
+                f"{texts[0]:>8} {texts[1]:>8} {len(seconds):4}")
 
     # MARK: JSON
 
@@ -162,8 +165,8 @@ class Results:
                for key in ("seconds", "user", "system", "peak")},
             "runs": len(row.taken),
         } for row in self.rows]
-        aims = [{"aim": text, "figure": figure, "at_most": limit, "met": figure <= limit}
-                for text, figure, limit in self.aims() if figure is not None and not quick]
+        aims = [{"aim": text, "figure": figure, "of_least": least, "at_most": limit, "met": figure <= limit}
+                for text, figure, least, limit in self.aims() if not quick]
         with open(path, "w") as file:
             json.dump({"kernel": platform.release(), "quick": quick, "rows": rows, "aims": aims,
                        "instructions": self.instructions}, file, indent=1)
