@@ -2,7 +2,6 @@
 import dataclasses
 import glob
 import os
-import statistics
 import subprocess
 import tempfile
 import time
@@ -128,7 +127,3 @@ def is_deleting():
         if name.startswith("kworker/") and name.endswith("+netns"):
             return True
     return False
-
-
-def median(values):
-    return statistics.median(values)
