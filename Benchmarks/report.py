@@ -105,7 +105,8 @@ class Results:
             share = row.median("user") / (row.median("user") + row.median("system"))
             yield "W2: share of the processor's time that is not the kernel's", share, 0.5
         for size in self.sizes("VNI"):
-            yield f"VNI, {size}: seconds", self.row("VNI", size, "weft").value(), 1.0, self.row("VNI", size, "weft").value(min)
+            weft = self.row("VNI", size, "weft")
+            yield f"VNI, {size}: seconds", weft.value(), 1.0, weft.value(min)
         yield "VNI: messages", self.facts.get("messages for the VNIs"), 99
         sizes = self.sizes("W7")
         rows = [row for row in (self.row("W7", size, "weft apply") for size in sizes) if row]

@@ -36,7 +36,7 @@ def neighbour(number):
 
 
 class Bulk:
-    """Entries, FDB and neighbours each, over VTEPs and devices. With `moved`, the first so many are at the next VTEP."""
+    """Entries, FDB and neighbours each, over VTEPs and devices. The first `moved` of them are at the next VTEP."""
 
     def __init__(self, entries, vteps, devices=1, moved=0):
         if entries > NEIGHBOUR_ROOM:
