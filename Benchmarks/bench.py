@@ -16,6 +16,7 @@ def parse():
     parser.add_argument("--only", metavar="W1,W4", help=f"of {', '.join(TITLES)}; W1, W2 and W3 go together")
     parser.add_argument("--runs", type=int, metavar="N", help="of each program (5; 3 with --quick)")
     parser.add_argument("--slow-runs", type=int, metavar="N", help="of what takes long (as many as --runs)")
+    parser.add_argument("--no-peers", action="store_true", help="of the peers iproute2 alone, which is fast")
     parser.add_argument("--json", metavar="FILE", help="the figures for a program")
     parser.add_argument("--instructions", action="store_true", help="count them with valgrind, and nothing else")
     parser.add_argument("--weft", metavar="PATH", help="another weft than a release of this folder")

@@ -25,7 +25,7 @@ class Cases:
         self.sizes = Sizes(options.quick)
         self.weft = options.weft
         self.python = f"{options.programs}/venv/bin/python"
-        self.with_peers = not options.quick
+        self.with_peers = not (options.quick or options.no_peers)
 
     # MARK: what is the same everywhere
 
