@@ -181,20 +181,24 @@ public final class Applier {
     let batch = MessageBatch()
     var phase = Phase.clear
     var done = 0
+    // Of the steps in the batch: how many they are, and those that make or take a link.
+    var pending = 0
+    var links: [Step] = []
     func flush(_ upTo: Int) throws {
       guard !batch.isEmpty else { return }
       if isInterrupted() { throw ApplyError.interrupted }
       // Numbers of links may be given again: nothing is sent to one that has become another link.
       if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
       let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
-      let sent = Set(batch.tags)
       batch.removeAll()
-      for tag in sent { monitor.note(plan.steps[Int(tag)], encoder) }
+      for step in links { monitor.note(step, encoder) }
+      links.removeAll(keepingCapacity: true)
       guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count
         throw ApplyError.refused(
-          plan.causes(of: refused), carriedOut: done + sent.count - failed, steps: plan.steps.count)
+          plan.causes(of: refused), carriedOut: done + pending - failed, steps: plan.steps.count)
       }
+      pending = 0
       done = upTo
       progress?(done, plan.steps.count)
     }
@@ -214,6 +218,8 @@ public final class Applier {
         continue
       }
       step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
+      pending += 1
+      if step.changesLinks { links.append(step) }
     }
     try flush(plan.steps.count)
   }
@@ -302,7 +308,7 @@ extension Plan {
   /// Whether all that is left is to delete entries. The kernel has said of each deletion that it was done: so all
   /// that was wanted is there, and somebody else goes on writing.
   fileprivate var onlyDeletesEntries: Bool {
-    steps.allSatisfy { step in
+    steps.heads.allSatisfy { step in
       if case .entry(let change) = step.operation { change.isDeletion } else { false }
     }
   }
@@ -310,7 +316,7 @@ extension Plan {
   /// Whether the plan makes something with attributes that a kernel may lack without saying so.
   func needsProbe(_ observed: HostState) -> Bool {
     let presentKinds = Set(observed.links.values.compactMap(\.kind))
-    return steps.contains { step in
+    return steps.heads.contains { step in
       if case .set(_, let changes) = step.operation {
         return changes.contains { $0.attribute.kernelOption != nil }
       }

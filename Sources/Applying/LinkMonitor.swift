@@ -16,7 +16,7 @@ final class LinkMonitor {
   /// - Parameter sibling: a socket in the namespace to watch.
   init(_ sibling: NetlinkSocket, _ observed: HostState, _ plan: Plan) throws(NetlinkError) {
     socket = try sibling.sibling(listeningTo: [Int32(RTNLGRP_LINK.rawValue)])
-    for step in plan.steps {
+    for step in plan.steps.heads {
       if let link = observed.links[step.link] { names[link.index] = link.name }
     }
     // What changed before the socket was there.

@@ -30,6 +30,14 @@ extension Step {
     }
   }
 
+  /// Whether there is another link behind it, or one less.
+  var changesLinks: Bool {
+    switch operation {
+    case .create, .delete: true
+    default: false
+    }
+  }
+
   /// Whether the step takes something away, which is as good as done where it is not there.
   var isDeletion: Bool {
     switch operation {

@@ -52,7 +52,11 @@ public struct Change: Sendable {
   public let source: SourcePosition
 
   /// `fdb vx0`, or `nexthop`.
-  var subject: String { device.isNone ? object : "\(object) \(device)" }
+  var subject: String { Self.subject(object, device) }
+
+  static func subject(_ object: String, _ device: InterfaceName) -> String {
+    device.isNone ? object : "\(object) \(device)"
+  }
 }
 
 extension Step {
@@ -225,8 +229,11 @@ public struct PlanSummary: Sendable, Equatable {
 extension Plan {
   public var summary: PlanSummary {
     var summary = PlanSummary()
-    for step in steps {
-      for change in step.changes { summary.count(change.action) }
+    for stretch in steps.stretches {
+      switch stretch {
+      case .step(let step): for change in step.changes { summary.count(change.action) }
+      case .entries(let new): if new.isShown { summary.create += new.entries.count }
+      }
     }
     return summary
   }

@@ -53,13 +53,14 @@ extension Step {
 
 extension Plan {
   /// The worst of its steps.
-  public var disruption: Disruption { steps.lazy.map(\.disruption).max() ?? .none }
+  public var disruption: Disruption { steps.heads.lazy.map(\.disruption).max() ?? .none }
 
   /// What the steps of each class concern, the worst first: `vxlan vx0` say.
   var disruptedObjects: [(Disruption, [String])] {
     var objects: [Disruption: [String]] = [:]
     var seen: [Disruption: Set<String>] = [:]
-    for step in steps where step.disruption != .none {
+    // New entries disturb nothing.
+    for step in steps.heads where step.disruption != .none {
       let name = step.disruptedObject
       if seen[step.disruption, default: []].insert(name).inserted {
         objects[step.disruption, default: []].append(name)

@@ -2,8 +2,9 @@ import OverlayModel
 
 /// The difference between two sorted tables, by merging them.
 struct EntryDiff<Entry: TableEntry> {
-  /// New entries and such as change in place.
-  private(set) var additions: [EntryChange<Entry>] = []
+  /// Where nothing is there: what is wanted, all of it new.
+  private(set) var new: [Entry] = []
+  private var changes: [EntryChange<Entry>] = []
   private(set) var deletions: [EntryChange<Entry>] = []
   /// Wanted, but another program has an entry of its own there: the two of them.
   private(set) var conflicts: [(wanted: Entry, theirs: Entry)] = []
@@ -13,10 +14,14 @@ struct EntryDiff<Entry: TableEntry> {
   ///   - observed: sorted.
   ///   - prunes: whether what only carries weft's mark goes, too, in a table that is not described.
   init(desired: [Entry]?, observed: [Entry], prunes: Bool) {
+    if observed.isEmpty {
+      new = desired ?? []
+      return
+    }
     let isDescribed = desired != nil
     Self.merge(desired ?? [], observed) { wanted, present in
       switch (wanted, present) {
-      case (let wanted?, nil): additions.append(.create(wanted))
+      case (let wanted?, nil): changes.append(.create(wanted))
       case (nil, let present?):
         if present.origin.belongsToWeft(tableIsDescribed: isDescribed), isDescribed || prunes {
           deletions.append(.delete(present))
@@ -27,9 +32,9 @@ struct EntryDiff<Entry: TableEntry> {
           if !present.hasSameContent(as: wanted) { conflicts.append((wanted, present)) }
         case .learned:
           // It would age out: the document wants it to stay.
-          additions.append(.replace(old: present, new: wanted))
+          changes.append(.replace(old: present, new: wanted))
         case .weft, .unmarked, .kernel:
-          if !present.hasSameContent(as: wanted) { additions.append(.replace(old: present, new: wanted)) }
+          if !present.hasSameContent(as: wanted) { changes.append(.replace(old: present, new: wanted)) }
         }
       case (nil, nil): break
       }
@@ -40,20 +45,25 @@ struct EntryDiff<Entry: TableEntry> {
   init(restoring before: [Entry], observed: [Entry]) {
     Self.merge(before, observed) { before, present in
       switch (before, present) {
-      case (let before?, nil): if before.origin.isLasting { additions.append(.create(before)) }
+      case (let before?, nil): if before.origin.isLasting { changes.append(.create(before)) }
       case (nil, let present?): if present.origin.isLasting { deletions.append(.delete(present)) }
       case (let before?, let present?):
         guard before.origin.isLasting, !present.isIdentical(to: before) else { break }
-        additions.append(.replace(old: present, new: before))
+        changes.append(.replace(old: present, new: before))
       case (nil, nil): break
       }
     }
   }
 
   private init(additions: [EntryChange<Entry>], deletions: [EntryChange<Entry>]) {
-    self.additions = additions
+    changes = additions
     self.deletions = deletions
   }
+
+  /// New entries and such as change in place.
+  var additions: [EntryChange<Entry>] { new.isEmpty ? changes : new.map { .create($0) } }
+  /// Whether there is nothing but what is new.
+  var isAllNew: Bool { changes.isEmpty && deletions.isEmpty }
 
   /// Walks both tables at once, and hands over what stands on the same place in them.
   private static func merge(_ desired: [Entry], _ observed: [Entry], _ body: (Entry?, Entry?) -> Void) {

@@ -44,7 +44,12 @@ extension HostImage {
   /// - Parameter observed: what the plan was made for.
   public init(before plan: Plan, _ observed: HostState) {
     var builder = ImageBuilder(observed: observed)
-    for step in plan.steps { builder.record(step) }
+    for stretch in plan.steps.stretches {
+      switch stretch {
+      case .step(let step): builder.record(step)
+      case .entries(let new): builder.record(new)
+      }
+    }
     links = builder.images.values.map(\.sorted).sorted { $0.state.name < $1.state.name }
   }
 }
@@ -90,6 +95,15 @@ private struct ImageBuilder {
       }
       // Of the order of addresses, too, the kernel makes something.
       if case .address = change { recordTables(name) }
+    }
+  }
+
+  mutating func record(_ new: StepList.NewEntries) {
+    // Two tables have more to them than their entries.
+    switch new.step(at: 0).operation {
+    case .entry(.vlan), .entry(.address):
+      for place in 0..<new.entries.count { record(new.step(at: place)) }
+    default: change(new.link) { image, _ in new.entries.record(in: &image.added) }
     }
   }
 

@@ -92,8 +92,16 @@ public struct Step: Sendable {
   public init(
     _ link: LinkState, _ operation: Operation, phase: Phase, isShown: Bool = true, source: SourcePosition
   ) {
-    self.link = link.name
-    kind = link.kind ?? .other("")
+    self.init(
+      link.name, link.kind ?? .other(""), operation, phase: phase, isShown: isShown, source: source)
+  }
+
+  init(
+    _ link: InterfaceName, _ kind: LinkKind, _ operation: Operation, phase: Phase, isShown: Bool,
+    source: SourcePosition
+  ) {
+    self.link = link
+    self.kind = kind
     self.operation = operation
     self.phase = phase
     self.isShown = isShown
@@ -137,7 +145,7 @@ public struct PlanProblem: Error, Sendable, Equatable {
 
 /// What has to be done for a host to be as documents want it, in the order in which to do it.
 public struct Plan: Sendable {
-  public internal(set) var steps: [Step] = []
+  public internal(set) var steps = StepList()
   public internal(set) var notes: [Note] = []
   /// If there are any, the steps are not to be carried out.
   public internal(set) var problems: [PlanProblem] = []

@@ -97,11 +97,10 @@ public struct Planner {
     planNexthops()
     // Within a phase what others stand on, or are part of, is made first and deleted last; bridges come up
     // when their ports are up, and then what stands on them.
-    plan.steps = plan.steps.enumerated().sorted { a, b in
-      (a.element.phase.rawValue, rank(a.element), a.offset) < (
-        b.element.phase.rawValue, rank(b.element), b.offset
-      )
-    }.map(\.element)
+    var steps = StepList()
+    swap(&steps, &plan.steps)
+    steps.sort { Int($0.phase.rawValue) << 16 + rank($0) }
+    plan.steps = steps
     plan.problems.sort { $0.source < $1.source }
   }
 

@@ -19,9 +19,21 @@ extension Planner {
   mutating func entrySteps(
     desired link: LinkState, present: LinkState?, rebuilding old: LinkState? = nil, loss: TableLoss = [],
     defaultIsReplaced: Bool = false, phase: Phase = .entries
-  ) -> [Step] {
-    var steps: [Step] = []
+  ) -> StepList {
+    var steps = StepList()
     let source = link.source
+    func append<Entry>(
+      _ diff: EntryDiff<Entry>, deletionsFirst: Bool = false, old: [Entry]?,
+      clearing: (EntryChange<Entry>) -> Entry? = { _ in nil }
+    ) {
+      if old == nil, diff.isAllNew {
+        steps.append(new: diff.new, of: link, phase: phase, isShown: true, source: source)
+        return
+      }
+      append(
+        deletionsFirst ? diff.deletions + diff.additions : diff.additions + diff.deletions, old: old,
+        clearing: clearing)
+    }
     func append<Entry>(
       _ changes: [EntryChange<Entry>], old: [Entry]?, clearing: (EntryChange<Entry>) -> Entry? = { _ in nil }
     ) {
@@ -51,7 +63,7 @@ extension Planner {
     let fdb = fdbDiff(link, present, defaultIsReplaced: defaultIsReplaced)
     // A device with a limit has no room for the new before the old is gone.
     let isLimited = (link.specific?.number(.maxAddresses) ?? 0) != 0
-    append(isLimited ? fdb.deletions + fdb.additions : fdb.additions + fdb.deletions, old: old?.fdb) {
+    append(fdb, deletionsFirst: isLimited, old: old?.fdb) {
       // Between a VTEP and a group the kernel changes nothing in place, in one direction without a word.
       if case .replace(let old, let new) = $0, (old.nexthop == 0) != (new.nexthop == 0) { old } else { nil }
     }
@@ -62,7 +74,7 @@ extension Planner {
     }
 
     let multicast = diff(link.mdb, present?.mdb ?? [])
-    append(multicast.additions + multicast.deletions, old: old?.mdb)
+    append(multicast, old: old?.mdb)
 
     // A VNI that goes to another device is given up before that gets it.
     let (moving, leaving) = vnis.deletions.partitioned { isWantedElsewhere($0.entry.id, link) }
@@ -88,7 +100,7 @@ extension Planner {
     let staying =
       present?.bridgeFDB?.filter { !self.leaving.contains($0.port) || putBack.contains($0.port) } ?? []
     let bridge = diff(link.bridgeFDB, staying)
-    append(bridge.additions + bridge.deletions, old: old?.bridgeFDB)
+    append(bridge, old: old?.bridgeFDB)
     for (wanted, theirs) in bridge.conflicts {
       note(
         "fdb \(link.name) \(wanted.mac): wanted at port \(wanted.port), but a daemon holds it at \(theirs.port): left as it is",
@@ -114,7 +126,7 @@ extension Planner {
       let all = diff(wanted, []).additions
       append(all + neighbours.deletions, old: present?.neighbours)
     } else {
-      append(neighbours.additions + neighbours.deletions, old: old?.neighbours)
+      append(neighbours, old: old?.neighbours)
     }
     for (wanted, theirs) in neighbours.conflicts {
       note(

@@ -13,41 +13,65 @@ public struct TextRendering {
     self.isColoured = isColoured
   }
 
-  private struct Group: Hashable {
-    let action: Change.Action
-    let object: String
-    let device: InterfaceName
-  }
-
   /// - Returns: the lines, each ended; the last sums up.
   public func render(_ plan: Plan) -> String {
     var text = ""
     for note in plan.notes { text += line(note, plan.sources) + "\n" }
     guard !plan.isEmpty else { return text + "Nothing to do.\n" }
-    var counts: [Group: Int] = [:]
-    var summary = PlanSummary()
-    for step in plan.steps {
-      for change in step.changes {
-        summary.count(change.action)
-        if let group = foldable(change) { counts[group, default: 0] += 1 }
-      }
+    let counts = counts(of: plan)
+    func isFolded(_ group: Group?) -> Bool {
+      !isFull && group.map { counts[$0, default: 0] > Self.foldLimit } == true
     }
     var folded: Set<Group> = []
-    for step in plan.steps {
+    func fold(_ group: Group) {
+      guard folded.insert(group).inserted else { return }
+      let subject = Change.subject(group.object, group.device)
+      text += coloured(
+        "\(group.action.symbol) \(subject): \(counts[group, default: 0]) entries (--full lists them)",
+        group.action)
+      text += "\n"
+    }
+    func show(_ step: Step) {
       for change in step.changes {
-        if !isFull, let group = foldable(change), let count = counts[group], count > Self.foldLimit {
-          guard folded.insert(group).inserted else { continue }
-          text += coloured(
-            "\(change.action.symbol) \(change.subject): \(count) entries (--full lists them)",
-            change.action)
+        if let group = foldable(change), isFolded(group) {
+          fold(group)
         } else {
-          text += coloured(line(change), change.action)
+          text += coloured(line(change), change.action) + "\n"
         }
-        text += "\n"
+      }
+    }
+    for stretch in plan.steps.stretches {
+      switch stretch {
+      case .step(let step): show(step)
+      case .entries(let new) where !new.isShown: break
+      case .entries(let new):
+        // Where no entry is told by itself, none has to be put into words.
+        let groups = new.groups
+        if groups.allSatisfy({ isFolded(self.foldable($0.group)) }) {
+          for (group, _) in groups { fold(group) }
+        } else {
+          for place in 0..<new.entries.count { show(new.step(at: place)) }
+        }
       }
     }
     text += disruption(of: plan)
-    return text + "Plan: \(summary.text).\n"
+    return text + "Plan: \(plan.summary.text).\n"
+  }
+
+  private func counts(of plan: Plan) -> [Group: Int] {
+    var counts: [Group: Int] = [:]
+    for stretch in plan.steps.stretches {
+      switch stretch {
+      case .step(let step):
+        for change in step.changes { if let group = foldable(change) { counts[group, default: 0] += 1 } }
+      case .entries(let new) where new.isShown:
+        for (group, count) in new.groups {
+          if let group = foldable(group) { counts[group, default: 0] += count }
+        }
+      case .entries: break
+      }
+    }
+    return counts
   }
 
   /// `Disruption: removes (bridge br9), replace (vxlan vx0), in-place (vxlan vx1, bridge br1).`
@@ -62,10 +86,11 @@ public struct TextRendering {
   }
 
   private func foldable(_ change: Change) -> Group? {
-    guard ["fdb", "flood", "mdb", "neighbour", "address", "nexthop"].contains(change.object) else {
-      return nil
-    }
-    return Group(action: change.action, object: change.object, device: change.device)
+    foldable(Group(action: change.action, object: change.object, device: change.device))
+  }
+
+  private func foldable(_ group: Group) -> Group? {
+    ["fdb", "flood", "mdb", "neighbour", "address", "nexthop"].contains(group.object) ? group : nil
   }
 
   private func line(_ change: Change) -> String {
@@ -112,5 +137,18 @@ public struct TextRendering {
       case .delete: 31
       }
     return "\u{1b}[\(colour)m\(line)\u{1b}[0m"
+  }
+}
+
+/// Changes that fold into a count.
+private struct Group: Hashable {
+  let action: Change.Action
+  let object: String
+  let device: InterfaceName
+}
+
+extension StepList.NewEntries {
+  fileprivate var groups: [(group: Group, count: Int)] {
+    entries.objects.map { (Group(action: .create, object: $0.object, device: link), $0.count) }
   }
 }

@@ -45,7 +45,7 @@ extension Rule {
         let more = objects.count > 5 ? " and \(objects.count - 5) more" : ""
         return [
           Violation(
-            "plan", plan.steps.first { $0.disruption > allowed }?.source ?? .none,
+            "plan", plan.steps.heads.first { $0.disruption > allowed }?.source ?? .none,
             "its disruption is `\(plan.disruption.rawValue)` (\(objects.prefix(5).joined(separator: ", "))\(more)), at most `\(word)` is allowed: make the change in parts, or when traffic may stop"
           )
         ]
@@ -101,7 +101,8 @@ extension Plan {
   /// What goes for good; what goes with its link is not counted again.
   fileprivate var deletions: OwnedCount {
     var count = OwnedCount()
-    for step in steps where step.isShown {
+    // New entries take nothing away.
+    for step in steps.heads where step.isShown {
       switch step.operation {
       case .delete(let link): count.links[link.kind ?? .other(""), default: 0] += 1
       case .entry(let change): count.entries += change.deletedEntries
@@ -115,7 +116,7 @@ extension Plan {
 
   fileprivate var replacements: OwnedCount {
     var count = OwnedCount()
-    for step in steps {
+    for step in steps.heads {
       guard case .create(let creation) = step.operation, creation.replaced != nil else { continue }
       count.links[creation.state.kind ?? .other(""), default: 0] += 1
     }
@@ -125,10 +126,10 @@ extension Plan {
   /// What happens to links of certain names that are there already: one violation for each.
   fileprivate func touched(_ patterns: [NamePattern], countsEntries: Bool) -> [Violation] {
     var seen: Set<InterfaceName> = []
-    for step in steps {
+    for step in steps.heads {
       if case .create(let creation) = step.operation, creation.replaced == nil { seen.insert(step.link) }
     }
-    return steps.compactMap { step in
+    return steps.heads.compactMap { step in
       guard step.isShown, !step.link.isNone, patterns.contains(where: { $0.matches(step.link) }) else {
         return nil
       }

@@ -1,0 +1,162 @@
+import OverlayModel
+
+/// The steps of a plan in their order.
+///
+/// New entries that follow each other in one table are kept as a stretch of that table: 100,000 of them take no more
+/// than the table does, which the wanted state has anyway. Whoever walks the list sees a step for each.
+public struct StepList: RandomAccessCollection, Sendable {
+  private(set) var stretches: [Stretch] = []
+  /// Where each stretch ends in the list.
+  private var ends: [Int] = []
+
+  /// One step, or new entries.
+  enum Stretch: Sendable {
+    case step(Step)
+    case entries(NewEntries)
+
+    var count: Int {
+      switch self {
+      case .step: 1
+      case .entries(let new): new.entries.count
+      }
+    }
+
+    /// The step at a place in it.
+    func step(at offset: Int) -> Step {
+      switch self {
+      case .step(let step): step
+      case .entries(let new): new.step(at: offset)
+      }
+    }
+
+    /// The first step, whose phase, link and disruption are those of all.
+    var first: Step { step(at: 0) }
+  }
+
+  /// New entries of one table of a link.
+  struct NewEntries: Sendable {
+    let link: InterfaceName
+    let kind: LinkKind
+    let phase: Phase
+    let isShown: Bool
+    /// Where the document asks for those that name no place of their own.
+    let source: SourcePosition
+    let entries: any EntryRun
+
+    func step(at offset: Int) -> Step {
+      let change = entries.creation(at: offset)
+      return Step(
+        link, kind, .entry(change.change), phase: phase, isShown: isShown,
+        source: change.source.isKnown ? change.source : source)
+    }
+  }
+
+  public init() {}
+
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { ends.last ?? 0 }
+
+  public subscript(place: Int) -> Step {
+    // The first stretch that ends behind the place.
+    var (low, high) = (0, ends.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if ends[middle] > place { high = middle } else { low = middle + 1 }
+    }
+    return stretches[low].step(at: place - (low == 0 ? 0 : ends[low - 1]))
+  }
+
+  /// Walks the stretches, instead of looking each place up.
+  public struct Iterator: IteratorProtocol {
+    fileprivate let stretches: [Stretch]
+    fileprivate var stretch = 0
+    fileprivate var offset = 0
+
+    public mutating func next() -> Step? {
+      guard stretch < stretches.count else { return nil }
+      let step = stretches[stretch].step(at: offset)
+      offset += 1
+      if offset == stretches[stretch].count { (stretch, offset) = (stretch + 1, 0) }
+      return step
+    }
+  }
+
+  /// The first step of each stretch: others of it add an entry to the same table of the same link.
+  public var heads: some Sequence<Step> { stretches.lazy.map(\.first) }
+
+  public func makeIterator() -> Iterator { Iterator(stretches: stretches) }
+
+  // MARK: Building
+
+  mutating func append(_ step: Step) { append(.step(step)) }
+
+  /// Adds a step for each of some new entries.
+  mutating func append<Entry: TableEntry>(
+    new entries: [Entry], of link: LinkState, phase: Phase, isShown: Bool, source: SourcePosition
+  ) {
+    guard !entries.isEmpty else { return }
+    append(
+      .entries(
+        NewEntries(
+          link: link.name, kind: link.kind ?? .other(""), phase: phase, isShown: isShown, source: source,
+          entries: Run(entries: entries))))
+  }
+
+  private mutating func append(_ stretch: Stretch) {
+    stretches.append(stretch)
+    ends.append(endIndex + stretch.count)
+  }
+
+  static func += (list: inout StepList, steps: some Sequence<Step>) {
+    for step in steps { list.append(step) }
+  }
+
+  static func += (list: inout StepList, other: StepList) {
+    for stretch in other.stretches { list.append(stretch) }
+  }
+
+  /// In another order: by what a stretch's first step has, and else as they are.
+  mutating func sort<Key: Comparable>(by key: (Step) -> Key) {
+    let keyed = stretches.enumerated().map { (place: $0, key: key($1.first)) }
+    let order = keyed.sorted { ($0.key, $0.place) < ($1.key, $1.place) }
+    let before = stretches
+    stretches.removeAll(keepingCapacity: true)
+    ends.removeAll(keepingCapacity: true)
+    for (place, _) in order { append(before[place]) }
+  }
+}
+
+/// Entries of one table, whichever it is.
+protocol EntryRun: Sendable {
+  var count: Int { get }
+  func creation(at place: Int) -> (change: TableChange, source: SourcePosition)
+  func record(in tables: inout EntryTables)
+  /// What such entries are called, in the order in which they come, and how many of each there are.
+  var objects: [(object: String, count: Int)] { get }
+}
+
+private struct Run<Entry: TableEntry>: EntryRun {
+  let entries: [Entry]
+
+  var count: Int { entries.count }
+
+  var objects: [(object: String, count: Int)] {
+    var result: [(object: String, count: Int)] = []
+    for entry in entries {
+      let object = entry.object
+      if let place = result.firstIndex(where: { $0.object == object }) {
+        result[place].count += 1
+      } else {
+        result.append((object, 1))
+      }
+    }
+    return result
+  }
+
+  func creation(at place: Int) -> (change: TableChange, source: SourcePosition) {
+    let entry = entries[place]
+    return (Entry.tableChange(.create(entry)), entry.source)
+  }
+
+  func record(in tables: inout EntryTables) { tables[Entry.self, default: []] += entries }
+}
