@@ -26,14 +26,13 @@ extension Planner {
     }
     let carried = old.map { carryOver(from: $0, to: link) } ?? link
     warnOfLoss(old, link)
-    let entries =
-      entrySteps(desired: carried, present: nil, rebuilding: old, phase: phase(.entries))
-      + bridgeEntriesPutBack(old, link, phase(.entries))
+    var entries = entrySteps(desired: carried, present: nil, rebuilding: old, phase: phase(.entries))
+    entries += bridgeEntriesPutBack(old, link, phase(.entries))
     add(
       link,
       .create(
         LinkCreation(
-          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.count { !$0.isShown },
+          state: link, replaced: old, reasons: reasons, rebuiltEntries: entries.hiddenCount,
           droppedEntries: old.map { droppedEntries(of: $0, by: carried) } ?? [])),
       phase(.create))
     let description = AttributeSet.given(link.base, only: .description)

@@ -74,15 +74,23 @@ public struct StepList: RandomAccessCollection, Sendable {
 
     public mutating func next() -> Step? {
       guard stretch < stretches.count else { return nil }
-      let step = stretches[stretch].step(at: offset)
+      let step: Step
+      let count: Int
+      switch stretches[stretch] {
+      case .step(let own): (step, count) = (own, 1)
+      case .entries(let new): (step, count) = (new.step(at: offset), new.entries.count)
+      }
       offset += 1
-      if offset == stretches[stretch].count { (stretch, offset) = (stretch + 1, 0) }
+      if offset == count { (stretch, offset) = (stretch + 1, 0) }
       return step
     }
   }
 
   /// The first step of each stretch: others of it add an entry to the same table of the same link.
   public var heads: some Sequence<Step> { stretches.lazy.map(\.first) }
+
+  /// How many are not shown.
+  var hiddenCount: Int { stretches.reduce(0) { $0 + ($1.first.isShown ? 0 : $1.count) } }
 
   public func makeIterator() -> Iterator { Iterator(stretches: stretches) }
 
