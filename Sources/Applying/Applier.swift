@@ -1,3 +1,4 @@
+import CNetlinkRoute
 import KernelState
 import Netlink
 import OverlayModel
@@ -88,6 +89,8 @@ public final class Applier {
   private let sender: any BatchSender
   private let goal: Goal
   private var probe: KernelProbe?
+  /// Hears of entries since before the host was looked at.
+  private var listener: NetlinkSocket?
   /// Others write to the kernel, too: so often what they disturbed is mended before giving up.
   private static let corrections = 3
 
@@ -105,6 +108,8 @@ public final class Applier {
   public var record: (([HostImage]) throws -> Void)?
   /// Asked between batches whether to give up.
   public var isInterrupted: () -> Bool = { false }
+  /// Whether verification reads all tables again, also where the kernel has told of every entry.
+  public var readsAllBack = false
   /// What the change may do to traffic.
   public var allowedDisruption = Disruption.removes
 
@@ -113,6 +118,17 @@ public final class Applier {
     self.socket = socket
     self.sender = sender ?? socket
     self.goal = goal
+  }
+
+  /// What there is, and what would have to be done. Alters nothing.
+  ///
+  /// - Parameter listens: whether the plan is going to be applied: then it is heard from here on what becomes of
+  ///   entries.
+  public func plan(listens: Bool) throws(NetlinkError) -> (observed: HostState, plan: Plan) {
+    if listens, listener == nil {
+      listener = try socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)])
+    }
+    return try plan()
   }
 
   /// What there is, and what would have to be done. Alters nothing.
@@ -154,8 +170,9 @@ public final class Applier {
       if isInterrupted() { throw ApplyError.interrupted }
       images.insert(HostImage(before: plan, observed), at: 0)
       try record?(images)
+      let witness = witness(of: plan, observed)
       do {
-        try send(plan, observed)
+        try send(plan, observed, witness)
       } catch ApplyError.refused(let failures, _, _)
         where failures.allSatisfy(\.isRace)
         || (round < Self.corrections && failures.contains(where: \.isRace))
@@ -165,6 +182,7 @@ public final class Applier {
       } catch let error as NetlinkError where error.isUncertain && round < Self.corrections {
         // What was sent was carried out, but what came of it is to be seen only by looking.
       }
+      if try isAsTold(witness) { return }
       (observed, plan) = try self.plan()
       guard plan.problems.isEmpty else { throw ApplyError.problems(plan.problems) }
       if !plan.isEmpty { corrections.append(plan) }
@@ -175,7 +193,21 @@ public final class Applier {
     newcomers = plan
   }
 
-  private func send(_ plan: Plan, _ observed: HostState) throws {
+  private func witness(of plan: Plan, _ observed: HostState) -> EntryWitness? {
+    guard let listener, !readsAllBack, case .documents(let desired, _) = goal else { return nil }
+    return EntryWitness(listener, plan, observed: observed, desired: desired)
+  }
+
+  /// Whether nothing is left to do, by what the kernel told of entries and by a look at the rest.
+  private func isAsTold(_ witness: EntryWitness?) throws(NetlinkError) -> Bool {
+    guard let known = witness?.testimony() else { return false }
+    let observed = try HostObserver(socket).observe(goal.scope, knowing: known)
+    let (desired, options) = goal.resolved(observed)
+    let plan = Planner.plan(desired: desired, observed: observed, options: options)
+    return plan.isEmpty && plan.problems.isEmpty
+  }
+
+  private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
     let monitor = try LinkMonitor(socket, observed, plan)
     var encoder = RequestEncoder(observed: observed)
     let batch = MessageBatch()
@@ -191,7 +223,10 @@ public final class Applier {
       if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
       let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
       batch.removeAll()
-      for step in links { monitor.note(step, encoder) }
+      for step in links {
+        monitor.note(step, encoder)
+        witness?.note(step, encoder.index(of: step.link))
+      }
       links.removeAll(keepingCapacity: true)
       guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count

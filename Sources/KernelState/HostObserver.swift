@@ -26,7 +26,10 @@ public struct HostObserver {
 
   public init(_ socket: NetlinkSocket) { self.socket = socket }
 
-  public func observe(_ scope: ObservationScope) throws(NetlinkError) -> HostState {
+  /// - Parameter known: where FDB and neighbour entries are known, for the rest alone to be read: these.
+  public func observe(
+    _ scope: ObservationScope, knowing known: HostState? = nil
+  ) throws(NetlinkError) -> HostState {
     let links = try LinkObserver.observe(socket)
     var byIndex = Dictionary(links.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
     if links.contains(where: { $0.specific?.isTrue(.vniFilter) == true }) {
@@ -35,11 +38,22 @@ public struct HostObserver {
         byIndex[index]?.vnis = vnis[index] ?? []
       }
     }
-    try readFDB(scope, &byIndex)
-    let neighbours = try NeighbourObserver.observe(socket)
+    var neighbours: [Int32: [Neighbour]] = [:]
+    if let known {
+      for (index, link) in byIndex {
+        byIndex[index]?.fdb = known.links[link.name]?.fdb
+        byIndex[index]?.bridgeFDB = known.links[link.name]?.bridgeFDB
+        byIndex[index]?.neighbours = known.links[link.name]?.neighbours ?? []
+      }
+    } else {
+      try readFDB(scope, &byIndex)
+      neighbours = try NeighbourObserver.observe(socket)
+      for index in byIndex.keys {
+        byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
+      }
+    }
     let addresses = try AddressObserver.observe(socket)
     for index in byIndex.keys {
-      byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
       byIndex[index]?.addresses = (addresses[index] ?? []).sorted(by: InterfaceAddress.precedes)
     }
     if wantsVLANs(scope, byIndex) {

@@ -6,17 +6,21 @@ import OverlayModel
 struct FDBObserver {
   private(set) var vxlan: [Int32: [FDBEntry]] = [:]
   private(set) var bridge: [Int32: [BridgeFDBEntry]] = [:]
-  private let links: [Int32: LinkState]
+  private var links: [Int32: LinkState]
   /// The multicast groups of VNIs.
-  private let groups: [Int32: [UInt32: IPAddress]]
+  private var groups: [Int32: [UInt32: IPAddress]] = [:]
 
   /// - Parameter links: those whose entries are wanted; entries of others are passed over.
   init(links: [Int32: LinkState]) {
     self.links = links
-    groups = links.compactMapValues { link in
-      let groups = (link.vnis ?? []).filter { !$0.group.isUnspecified }.map { ($0.id, $0.group) }
-      return groups.isEmpty ? nil : Dictionary(groups, uniquingKeysWith: { first, _ in first })
-    }
+    for (index, link) in links { note(link, index) }
+  }
+
+  /// Takes note of a link that is new.
+  mutating func note(_ link: LinkState, _ index: Int32) {
+    links[index] = link
+    let groups = (link.vnis ?? []).filter { !$0.group.isUnspecified }.map { ($0.id, $0.group) }
+    if !groups.isEmpty { self.groups[index] = Dictionary(groups, uniquingKeysWith: { first, _ in first }) }
   }
 
   /// Which entries one dump brings.
@@ -46,9 +50,25 @@ struct FDBObserver {
   }
 
   mutating func read(_ message: NetlinkMessage) {
-    guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
+    guard message.type == UInt16(RTM_NEWNEIGH) else { return }
+    switch entry(in: message) {
+    case .vxlan(let index, let entry): vxlan[index, default: []].append(entry)
+    case .bridge(let index, let entry): bridge[index, default: []].append(entry)
+    case nil: break
+    }
+  }
+
+  /// What a message is about: the number of the device, or of the bridge, and the entry.
+  enum Entry {
+    case vxlan(Int32, FDBEntry)
+    case bridge(Int32, BridgeFDBEntry)
+  }
+
+  /// - Returns: nil for what counts for nothing.
+  func entry(in message: NetlinkMessage) -> Entry? {
+    guard let header = message.header(ndmsg.self) else { return nil }
     let isOwnTable = header.ndm_flags & UInt8(NTF_SELF) != 0
-    guard isOwnTable == false || links[header.ndm_ifindex]?.kind == .vxlan else { return }
+    guard isOwnTable == false || links[header.ndm_ifindex]?.kind == .vxlan else { return nil }
     var mac: MACAddress?
     var vtep: IPAddress?
     var nexthop: UInt32 = 0
@@ -72,14 +92,14 @@ struct FDBObserver {
       default: break
       }
     }
-    guard let mac else { return }
+    guard let mac else { return nil }
     let marks = EntryMarks(
       state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_SELF | NTF_MASTER | NTF_OFFLOADED))
     let isExternallyLearned = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0
     let isStatic = Int32(header.ndm_state) & (NUD_PERMANENT | NUD_NOARP) != 0
     if isOwnTable {
       // Without a destination it is 6.1's second notification of an entry.
-      guard vtep != nil || nexthop != 0, let device = links[header.ndm_ifindex] else { return }
+      guard vtep != nil || nexthop != 0, let device = links[header.ndm_ifindex] else { return nil }
       let viaName = via == 0 ? InterfaceName.none : name(of: via)
       // The device's own default destination is the kernel's, whatever state the list has that it
       // is in: an append rewrites the state of the whole list. It goes by the underlay device, but a
@@ -93,7 +113,8 @@ struct FDBObserver {
           : vni == sourceVNI && groups[header.ndm_ifindex]?[sourceVNI] == vtep)
       let origin: EntryOrigin =
         isDefault ? .kernel : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
-      vxlan[header.ndm_ifindex, default: []].append(
+      return .vxlan(
+        header.ndm_ifindex,
         FDBEntry(
           mac: mac, sourceVNI: sourceVNI, vtep: nexthop == 0 ? vtep ?? .unspecified : .unspecified,
           nexthop: nexthop, vni: vni, port: port, via: isDefault ? .none : viaName, marks: marks,
@@ -101,17 +122,19 @@ struct FDBObserver {
     } else if let master, let bridge = links[master] {
       // A bridge that does not look at VLANs keeps an entry for each VLAN of the port beside the one that counts;
       // one that does looks at no entry without.
-      guard (vlan != 0) == (bridge.specific?.isTrue(.vlanFiltering) == true) else { return }
+      guard (vlan != 0) == (bridge.specific?.isTrue(.vlanFiltering) == true) else { return nil }
       // Permanent entries are addresses of the host itself: those of its ports and its own are the kernel's.
       let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
       let isOwn = header.ndm_ifindex != master || bridge.base[.mac] == .mac(mac)
-      if isPermanent, isOwn { return }
+      if isPermanent, isOwn { return nil }
       let origin: EntryOrigin =
         isPermanent ? .unmarked : isExternallyLearned ? .daemon : isStatic ? .unmarked : .learned
-      self.bridge[master, default: []].append(
+      return .bridge(
+        master,
         BridgeFDBEntry(mac: mac, port: name(of: header.ndm_ifindex), vlan: vlan, marks: marks, origin: origin)
       )
     }
+    return nil
   }
 
   private func name(of index: Int32) -> InterfaceName {
@@ -130,8 +153,15 @@ enum NeighbourObserver {
   }
 
   static func read(_ message: NetlinkMessage, into entries: inout [Int32: [Neighbour]]) {
-    guard message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self) else { return }
-    guard Int32(header.ndm_family) == AF_INET || Int32(header.ndm_family) == AF_INET6 else { return }
+    guard message.type == UInt16(RTM_NEWNEIGH), let (index, entry) = entry(in: message) else { return }
+    entries[index, default: []].append(entry)
+  }
+
+  /// - Returns: the number of the link, and the entry; nil for one that comes and goes.
+  static func entry(in message: NetlinkMessage) -> (index: Int32, entry: Neighbour)? {
+    guard let header = message.header(ndmsg.self),
+      Int32(header.ndm_family) == AF_INET || Int32(header.ndm_family) == AF_INET6
+    else { return nil }
     var address: IPAddress?
     var mac: MACAddress?
     var protocolNumber: UInt8 = 0
@@ -143,7 +173,7 @@ enum NeighbourObserver {
       default: break
       }
     }
-    guard let address, let mac else { return }
+    guard let address, let mac else { return nil }
     let isPermanent = Int32(header.ndm_state) & NUD_PERMANENT != 0
     let isMarked = header.ndm_flags & UInt8(NTF_EXT_LEARNED) != 0 || protocolNumber != 0
     let origin: EntryOrigin
@@ -154,13 +184,12 @@ enum NeighbourObserver {
     } else if isPermanent {
       origin = .unmarked
     } else {
-      return
+      return nil
     }
     let marks = EntryMarks(
       state: header.ndm_state, flags: header.ndm_flags & ~UInt8(NTF_OFFLOADED),
       protocolNumber: protocolNumber)
-    entries[header.ndm_ifindex, default: []].append(
-      Neighbour(address: address, mac: mac, marks: marks, origin: origin))
+    return (header.ndm_ifindex, Neighbour(address: address, mac: mac, marks: marks, origin: origin))
   }
 }
 

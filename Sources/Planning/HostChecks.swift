@@ -242,7 +242,7 @@ extension Planner {
 
 extension HostState {
   /// Without the entries of bridges at ports that may be missing, and are: they come when the port does.
-  func withoutWaiting(_ observed: HostState) -> HostState {
+  public func withoutWaiting(_ observed: HostState) -> HostState {
     let waiting = Set(links.values.filter { $0.isOptional && observed.links[$0.name] == nil }.map(\.name))
     guard !waiting.isEmpty else { return self }
     var result = self

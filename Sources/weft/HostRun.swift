@@ -25,10 +25,11 @@ struct HostRun {
 
   // MARK: Looking
 
-  func plan(_ applier: Applier) throws -> (observed: HostState, plan: Plan) {
+  /// - Parameter listens: whether the plan is going to be applied.
+  func plan(_ applier: Applier, listens: Bool = false) throws -> (observed: HostState, plan: Plan) {
     let result: (observed: HostState, plan: Plan)
     do {
-      result = try applier.plan()
+      result = try applier.plan(listens: listens)
     } catch {
       throw Console.fail(error)
     }
@@ -55,6 +56,8 @@ struct HostRun {
   struct Settings {
     /// What it may do to traffic.
     var allowedDisruption = Disruption.removes
+    /// Whether verification reads all tables again.
+    var readsAllBack = false
     /// How it is decided whether it stays; nil: once it is verified, it does.
     var confirmation: Confirmation?
   }
@@ -75,7 +78,8 @@ struct HostRun {
     if let earlier { Console.note(earlier.interruption) }
     let applier = Applier(session.socket, goal: goal)
     applier.allowedDisruption = settings.allowedDisruption
-    let (observed, plan) = try plan(applier)
+    applier.readsAllBack = settings.readsAllBack
+    let (observed, plan) = try plan(applier, listens: true)
     let review = review(plan)
     review.report()
     let isAgreed = try show(plan, review)

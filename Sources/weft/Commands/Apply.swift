@@ -24,6 +24,15 @@ struct Apply: ParsableCommand {
       valueName: "file"))
   var plan: String?
 
+  /// What verification reads.
+  enum Verification: String, ExpressibleByArgument, CaseIterable { case touched, full }
+
+  @Option(
+    help:
+      "What is read back after the change: all that it touched, by what the kernel tells where there are many entries; or the tables in full."
+  )
+  var verify = Verification.touched
+
   @Option(
     name: .customLong("max-disruption"),
     help: ArgumentHelp(
@@ -57,7 +66,8 @@ struct Apply: ParsableCommand {
   func run() throws {
     let stored = try plan.map(PlanFile.read)
     let run = try stored?.run(arguments.namespace, arguments.policies.load()) ?? arguments.prepare()
-    var settings = HostRun.Settings(allowedDisruption: allowedDisruption)
+    var settings = HostRun.Settings(
+      allowedDisruption: allowedDisruption, readsAllBack: verify == .full)
     if confirm != nil || check != nil {
       settings.confirmation = Confirmation(seconds: confirm?.seconds ?? 60, check: check)
     }

@@ -1,0 +1,181 @@
+import Foundation
+import KernelState
+import Netlink
+import OverlayModel
+import Planning
+import Synchronization
+
+/// Hears the kernel say of each entry of a plan that it is as it was sent, and of no other that it changed.
+///
+/// A dump of a large FDB takes as long as writing it; but the kernel tells of every entry what it has made of it, in
+/// the call that did so. Where that is one event for each step, in their order and with what the step wants, and
+/// nothing else, the tables are what they were before with the plan's entries: there is nothing that a dump could
+/// add. What goes without a word, as entries do with their nexthop, is no matter of such plans.
+///
+/// It listens in a thread of its own, while the next entries are sent.
+final class EntryWitness {
+  private let hearing: Hearing
+  /// As the tables are if all is told.
+  private let outcome: HostState
+
+  /// Fewer entries are read back sooner than listened to.
+  static let leastEntries = 2000
+
+  /// - Parameters:
+  ///   - listener: listens to RTNLGRP_NEIGH since before `observed` was read: what others change meanwhile is
+  ///     told, too.
+  /// - Returns: nil where a look at the tables is cheaper, or tells more.
+  init?(_ listener: NetlinkSocket, _ plan: Plan, observed: HostState, desired: HostState) {
+    let desired = desired.withoutWaiting(observed)
+    guard Self.entryCount(desired) >= Self.leastEntries, Self.isSimple(plan, desired) else { return nil }
+    var outcome = observed
+    for (name, wanted) in desired.links {
+      var link = observed.links[name] ?? wanted
+      link.fdb = wanted.fdb ?? observed.links[name]?.fdb
+      link.bridgeFDB = wanted.bridgeFDB ?? observed.links[name]?.bridgeFDB
+      link.neighbours = wanted.neighbours ?? observed.links[name]?.neighbours
+      outcome.links[name] = link
+    }
+    self.outcome = outcome
+    hearing = Hearing(
+      listener, Hearing.Case(EntryEventReader(observed), plan.steps, links: Set(desired.links.keys)))
+  }
+
+  deinit { hearing.end() }
+
+  private static func entryCount(_ state: HostState) -> Int {
+    state.links.values.reduce(0) {
+      $0 + ($1.fdb?.count ?? 0) + ($1.bridgeFDB?.count ?? 0) + ($1.neighbours?.count ?? 0)
+    }
+  }
+
+  /// Whether a plan makes links, with all that is theirs, and changes entries of tables that are described; and
+  /// nothing that the kernel might change tables for without telling.
+  private static func isSimple(_ plan: Plan, _ desired: HostState) -> Bool {
+    var new: Set<InterfaceName> = []
+    for step in plan.steps.heads {
+      guard case .create(let creation) = step.operation else { continue }
+      if creation.replaced != nil || creation.state.defaultDestination != nil { return false }
+      new.insert(step.link)
+    }
+    return plan.steps.heads.allSatisfy { step in
+      let link = desired.links[step.link]
+      switch step.operation {
+      case .create: return true
+      case .delete, .group: return false
+      case .set: return new.contains(step.link)
+      case .port(let port): return port.from == nil && port.to.map(new.contains) == true
+      case .entry(.nexthop): return false
+      case .entry(.fdb): return link?.fdb != nil && link?.defaultDestination == nil
+      case .entry(.bridgeFDB): return link?.bridgeFDB != nil
+      case .entry(.neighbour): return link?.neighbours != nil
+      case .entry: return new.contains(step.link)
+      }
+    }
+  }
+
+  /// Takes note of a link that the plan made.
+  func note(_ step: Step, _ index: Int32) {
+    if case .create(let creation) = step.operation { hearing.note(creation.state, index) }
+  }
+
+  /// The state whose FDB and neighbour entries are those that there are; nil where that is not sure.
+  func testimony() -> HostState? { hearing.isProven() ? outcome : nil }
+}
+
+/// The thread that listens, and what it has heard.
+private final class Hearing: Sendable {
+  /// What the kernel has to tell, and whether it has told that alone.
+  struct Case {
+    var reader: EntryEventReader
+    var steps: StepList.Iterator
+    /// The next step that the kernel has to tell of; nil behind the last.
+    var expected: Step?
+    var isCredible = true
+    let links: Set<InterfaceName>
+
+    init(_ reader: EntryEventReader, _ steps: StepList, links: Set<InterfaceName>) {
+      self.reader = reader
+      self.steps = steps.makeIterator()
+      self.links = links
+      advance()
+    }
+
+    mutating func advance() {
+      while let step = steps.next() {
+        switch step.operation {
+        case .entry(.fdb), .entry(.bridgeFDB), .entry(.neighbour):
+          expected = step
+          return
+        default: continue
+        }
+      }
+      expected = nil
+    }
+
+    mutating func take(_ message: NetlinkMessage) {
+      guard isCredible, let event = reader.read(message), links.contains(event.link) else { return }
+      if let step = expected, event.tells(of: step) { advance() } else { isCredible = false }
+    }
+  }
+
+  /// The socket is used by whoever has the lock; only waiting for it needs none.
+  private struct Listener: @unchecked Sendable { let socket: NetlinkSocket }
+
+  private let listener: Listener
+  private let state: Mutex<Case>
+  /// That it is closed ends the thread.
+  private let bell = Pipe()
+  private let done = DispatchSemaphore(value: 0)
+
+  init(_ socket: NetlinkSocket, _ state: sending Case) {
+    listener = Listener(socket: socket)
+    self.state = Mutex(state)
+    Thread.detachNewThread { [self] in
+      while listener.socket.awaitMessages(or: bell.fileHandleForReading.fileDescriptor) { hear() }
+      done.signal()
+    }
+  }
+
+  /// Hears what the kernel has told so far.
+  private func hear() {
+    state.withLock { state in
+      let isWhole = try? listener.socket.readPending { state.take($0) }
+      if isWhole != true { state.isCredible = false }
+    }
+  }
+
+  func note(_ link: LinkState, _ index: Int32) { state.withLock { $0.reader.note(link, index) } }
+
+  /// Whether all is told of what has been sent: the kernel tells it before it answers.
+  func isProven() -> Bool {
+    hear()
+    return state.withLock { $0.isCredible && $0.expected == nil }
+  }
+
+  func end() {
+    try? bell.fileHandleForWriting.close()
+    done.wait()
+  }
+}
+
+extension EntryEventReader.Event {
+  /// Whether the kernel has done what a step asked for.
+  fileprivate func tells(of step: Step) -> Bool {
+    guard link == step.link, case .entry(let change) = step.operation else { return false }
+    switch (change, entry) {
+    case (.fdb(let change), .fdb(let entry)): return tells(of: change, entry)
+    case (.bridgeFDB(let change), .bridgeFDB(let entry)): return tells(of: change, entry)
+    case (.neighbour(let change), .neighbour(let entry)): return tells(of: change, entry)
+    default: return false
+    }
+  }
+
+  private func tells<Entry: TableEntry>(of change: EntryChange<Entry>, _ entry: Entry) -> Bool {
+    switch change {
+    case .delete(let old): isDeletion && entry.hasSameIdentity(as: old)
+    case .create(let wanted), .replace(_, let wanted):
+      !isDeletion && entry == wanted && entry.origin.belongsToWeft(tableIsDescribed: true)
+    }
+  }
+}
