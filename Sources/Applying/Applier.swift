@@ -96,6 +96,8 @@ public final class Applier {
 
   /// What verification found still to be done after the plan, and was done: what others had disturbed.
   public private(set) var corrections: [Plan] = []
+  /// How many plans were verified by what the kernel told of their entries, instead of reading all tables again.
+  package private(set) var verifiedByListening = 0
   /// What somebody else keeps adding; it is left as it is.
   public private(set) var newcomers: Plan?
   /// What there was before, the latest first: enough to undo all that was sent so far.
@@ -204,7 +206,9 @@ public final class Applier {
     let observed = try HostObserver(socket).observe(goal.scope, knowing: known)
     let (desired, options) = goal.resolved(observed)
     let plan = Planner.plan(desired: desired, observed: observed, options: options)
-    return plan.isEmpty && plan.problems.isEmpty
+    guard plan.isEmpty, plan.problems.isEmpty else { return false }
+    verifiedByListening += 1
+    return true
   }
 
   private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
@@ -227,6 +231,7 @@ public final class Applier {
         monitor.note(step, encoder)
         witness?.note(step, encoder.index(of: step.link))
       }
+      witness?.keepUp()
       links.removeAll(keepingCapacity: true)
       guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count

@@ -79,6 +79,17 @@ final class EntryWitness {
     if case .create(let creation) = step.operation { hearing.note(creation.state, index) }
   }
 
+  /// To be told of each batch of messages: where the thread gets no turn it does not fall so far behind that
+  /// something is lost.
+  func keepUp() {
+    batches += 1
+    if batches % Self.batchesBetween == 0 { hearing.hear() }
+  }
+
+  private var batches = 0
+  /// The socket's buffer has room for the events of several times as many.
+  private static let batchesBetween = 16
+
   /// The state whose FDB and neighbour entries are those that there are; nil where that is not sure.
   func testimony() -> HostState? { hearing.isProven() ? outcome : nil }
 }
@@ -138,7 +149,7 @@ private final class Hearing: Sendable {
   }
 
   /// Hears what the kernel has told so far.
-  private func hear() {
+  func hear() {
     state.withLock { state in
       let isWhole = try? listener.socket.readPending { state.take($0) }
       if isWhole != true { state.isCredible = false }

@@ -203,8 +203,8 @@ public struct KernelRelease: Sendable, Comparable, CustomStringConvertible {
 /// One row of an ``AttributeTable``: all that weft knows of an attribute.
 ///
 /// Parsing, validation, observation, comparison, encoding, `weft show` and the iproute2
-/// commands are read off these rows; a new attribute is a new row.
-public struct Attribute: Sendable {
+/// commands are read off these rows; a new attribute is a new row. A class, for it is handed about with every value.
+public final class Attribute: Sendable {
   /// The key in a document.
   public let key: String
   /// IFLA_… within the table's nest; for an address that of IPv4.

@@ -29,6 +29,13 @@ public final class AttributeTable: Sendable {
   }
 
   public func index(of key: String) -> Int? { indices[key] }
+
+  /// The row of an attribute that the code knows by name, which may be that of another table with the same key.
+  public func index(of attribute: Attribute) -> Int? {
+    // Almost always it is a row of this table, which is found sooner than a text.
+    rows.firstIndex { $0 === attribute } ?? indices[attribute.key]
+  }
+
   public var keys: [String] { rows.map(\.key) }
 }
 
@@ -59,8 +66,8 @@ public struct AttributeSet: Sendable {
 
   /// The value of a row that the code knows by name.
   public subscript(attribute: Attribute) -> AttributeValue? {
-    get { table.index(of: attribute.key).flatMap { values[$0] } }
-    set { if let row = table.index(of: attribute.key) { values[row] = newValue } }
+    get { table.index(of: attribute).flatMap { values[$0] } }
+    set { if let row = table.index(of: attribute) { values[row] = newValue } }
   }
 
   /// Where a document gives the row's value.
@@ -69,7 +76,7 @@ public struct AttributeSet: Sendable {
   }
 
   public func position(of attribute: Attribute) -> SourcePosition {
-    table.index(of: attribute.key).map(position(of:)) ?? .none
+    table.index(of: attribute).map(position(of:)) ?? .none
   }
 
   public mutating func set(_ row: Int, to value: AttributeValue, at position: SourcePosition) {

@@ -86,6 +86,37 @@ extension Step {
     }
   }
 
+  /// What is done by each of ``changes``, without putting it into words.
+  var actions: [Change.Action] {
+    guard isShown else { return [] }
+    switch operation {
+    case .create(let creation):
+      return [creation.replaced == nil ? .create : .replace]
+        + Array(repeating: .delete, count: creation.droppedEntries.count)
+    case .delete: return [.delete]
+    case .group: return [.change]
+    case .set(_, let attributes):
+      return attributes.filter { !$0.isRestatement }.map { _ in .change }
+    case .port(let port): return changes(for: port).map(\.action)
+    case .entry(let change):
+      var visitor = EntryAction()
+      return [change.accept(&visitor).action]
+    }
+  }
+
+  /// What an entry is called, and what is done with it.
+  struct EntryAction: TableChangeVisitor {
+    mutating func visit<Entry: TableEntry>(
+      _ change: EntryChange<Entry>
+    ) -> (action: Change.Action, object: String) {
+      switch change {
+      case .create(let entry): (.create, entry.object)
+      case .replace(_, let entry): (.change, entry.object)
+      case .delete(let entry): (.delete, entry.object)
+      }
+    }
+  }
+
   private static func groupText(_ group: UInt32) -> Change.Value {
     .text(group == Ownership.linkGroup ? "weft" : "not weft's")
   }
@@ -231,7 +262,7 @@ extension Plan {
     var summary = PlanSummary()
     for stretch in steps.stretches {
       switch stretch {
-      case .step(let step): for change in step.changes { summary.count(change.action) }
+      case .step(let step): for action in step.actions { summary.count(action) }
       case .entries(let new): if new.isShown { summary.create += new.entries.count }
       }
     }

@@ -63,7 +63,7 @@ public struct TextRendering {
     for stretch in plan.steps.stretches {
       switch stretch {
       case .step(let step):
-        for change in step.changes { if let group = foldable(change) { counts[group, default: 0] += 1 } }
+        for group in step.entryGroups { if let group = foldable(group) { counts[group, default: 0] += 1 } }
       case .entries(let new) where new.isShown:
         for (group, count) in new.groups {
           if let group = foldable(group) { counts[group, default: 0] += count }
@@ -145,6 +145,24 @@ private struct Group: Hashable {
   let action: Change.Action
   let object: String
   let device: InterfaceName
+}
+
+extension Step {
+  /// Of each entry that is shown.
+  fileprivate var entryGroups: [Group] {
+    guard isShown else { return [] }
+    let changes: [TableChange] =
+      switch operation {
+      case .entry(let change): [change]
+      case .create(let creation): creation.droppedEntries
+      default: []
+      }
+    var visitor = EntryAction()
+    return changes.map { change in
+      let (action, object) = change.accept(&visitor)
+      return Group(action: action, object: object, device: link)
+    }
+  }
 }
 
 extension StepList.NewEntries {
