@@ -98,6 +98,8 @@ public final class Applier {
   public private(set) var corrections: [Plan] = []
   /// How many plans were verified by what the kernel told of their entries, instead of reading all tables again.
   package private(set) var verifiedByListening = 0
+  /// Whether the first plan was made with tables that had been read before.
+  package private(set) var hadHeadStart = false
   /// What somebody else keeps adding; it is left as it is.
   public private(set) var newcomers: Plan?
   /// What there was before, the latest first: enough to undo all that was sent so far.
@@ -124,18 +126,48 @@ public final class Applier {
 
   /// What there is, and what would have to be done. Alters nothing.
   ///
-  /// - Parameter listens: whether the plan is going to be applied: then it is heard from here on what becomes of
-  ///   entries.
-  public func plan(listens: Bool) throws(NetlinkError) -> (observed: HostState, plan: Plan) {
+  /// - Parameters:
+  ///   - listens: whether the plan is going to be applied: then it is heard from here on what becomes of entries.
+  ///   - headStart: what may have been read already, in the same namespace.
+  public func plan(
+    listens: Bool, headStart: HeadStart? = nil
+  ) throws(NetlinkError) -> (observed: HostState, plan: Plan) {
+    if let (early, ear) = headStart?.take() {
+      if listens { listener = ear }
+      if let observed = try observe(early, ear) {
+        hadHeadStart = true
+        return try plan(observed)
+      }
+    }
     if listens, listener == nil {
       listener = try socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)])
     }
     return try plan()
   }
 
+  /// What there is, with the tables that were read before.
+  ///
+  /// - Returns: nil if something has changed since.
+  private func observe(_ early: HostState, _ listener: NetlinkSocket) throws(NetlinkError) -> HostState? {
+    let observed = try HostObserver(socket).observe(goal.scope, knowing: early)
+    let scope = goal.scope
+    guard early.hasTables(for: observed, isWanted: { scope.includes($0) }) else { return nil }
+    let reader = EntryEventReader(early)
+    var isUnchanged = true
+    let isWhole = try listener.readPending { message in
+      guard let event = reader.read(message), let link = early.links[event.link] else { return }
+      if event.concerns(link.tables) { isUnchanged = false }
+    }
+    return isWhole && isUnchanged ? observed : nil
+  }
+
   /// What there is, and what would have to be done. Alters nothing.
   public func plan() throws(NetlinkError) -> (observed: HostState, plan: Plan) {
-    var observed = try HostObserver(socket).observe(goal.scope)
+    try plan(HostObserver(socket).observe(goal.scope))
+  }
+
+  private func plan(_ observed: HostState) throws(NetlinkError) -> (observed: HostState, plan: Plan) {
+    var observed = observed
     let (desired, options) = goal.resolved(observed)
     var plan = Planner.plan(desired: desired, observed: observed, options: options)
     guard case .documents = goal, plan.needsProbe(observed), let probe = try kernelProbe() else {

@@ -38,7 +38,12 @@ final class EntryWitness {
     }
     self.outcome = outcome
     hearing = Hearing(
-      listener, Hearing.Case(EntryEventReader(observed), plan.steps, links: Set(desired.links.keys)))
+      listener,
+      Hearing.Case(
+        EntryEventReader(observed), plan.steps,
+        tables: desired.links.keys.reduce(into: [:]) {
+          $0[$1] = outcome.links[$1]?.tables
+        }))
   }
 
   deinit { hearing.end() }
@@ -103,12 +108,13 @@ private final class Hearing: Sendable {
     /// The next step that the kernel has to tell of; nil behind the last.
     var expected: Step?
     var isCredible = true
-    let links: Set<InterfaceName>
+    /// As they are to be in the end, of the links that matter.
+    let tables: [InterfaceName: EntryTables]
 
-    init(_ reader: EntryEventReader, _ steps: StepList, links: Set<InterfaceName>) {
+    init(_ reader: EntryEventReader, _ steps: StepList, tables: [InterfaceName: EntryTables]) {
       self.reader = reader
       self.steps = steps.makeIterator()
-      self.links = links
+      self.tables = tables
       advance()
     }
 
@@ -125,8 +131,12 @@ private final class Hearing: Sendable {
     }
 
     mutating func take(_ message: NetlinkMessage) {
-      guard isCredible, let event = reader.read(message), links.contains(event.link) else { return }
-      if let step = expected, event.tells(of: step) { advance() } else { isCredible = false }
+      guard isCredible, let event = reader.read(message), let tables = tables[event.link] else { return }
+      if let step = expected, event.tells(of: step) {
+        advance()
+      } else if event.concerns(tables) {
+        isCredible = false
+      }
     }
   }
 

@@ -35,24 +35,45 @@ package struct EntryEventReader {
     names[index] = link.name
   }
 
-  /// - Returns: nil for what is no entry that anybody wrote.
+  /// - Returns: nil for what is no entry, or one that the kernel keeps as a part of a device's configuration.
   package func read(_ message: NetlinkMessage) -> Event? {
     let isDeletion = message.type == UInt16(RTM_DELNEIGH)
     guard isDeletion || message.type == UInt16(RTM_NEWNEIGH), let header = message.header(ndmsg.self)
     else { return nil }
-    func event(_ index: Int32, _ entry: Entry, _ origin: EntryOrigin) -> Event? {
-      guard origin.isLasting, let link = names[index] else { return nil }
-      return Event(link: link, entry: entry, isDeletion: isDeletion)
+    func event(_ index: Int32, _ entry: Entry) -> Event? {
+      names[index].map { Event(link: $0, entry: entry, isDeletion: isDeletion) }
     }
     guard Int32(header.ndm_family) == PF_BRIDGE else {
-      return NeighbourObserver.entry(in: message).flatMap {
-        event($0.index, .neighbour($0.entry), $0.entry.origin)
+      if let (index, entry) = NeighbourObserver.entry(in: message) { return event(index, .neighbour(entry)) }
+      // One that goes is told of without its MAC address, and not as what it was.
+      guard let address = message.attributes(after: ndmsg.self).first(NDA_DST).map(\.payload) else {
+        return nil
+      }
+      return IPAddress(bytes: address).flatMap {
+        event(header.ndm_ifindex, .neighbour(Neighbour(address: $0, mac: .zero, origin: .learned)))
       }
     }
     switch fdb.entry(in: message) {
-    case .vxlan(let index, let entry): return event(index, .fdb(entry), entry.origin)
-    case .bridge(let index, let entry): return event(index, .bridgeFDB(entry), entry.origin)
+    case .vxlan(let index, let entry): return entry.origin == .kernel ? nil : event(index, .fdb(entry))
+    case .bridge(let index, let entry): return event(index, .bridgeFDB(entry))
     case nil: return nil
+    }
+  }
+}
+
+extension EntryEventReader.Event {
+  /// Whether it says of an entry that is known that it is another one now, or none.
+  ///
+  /// - Parameter tables: those of the link.
+  package func concerns(_ tables: EntryTables) -> Bool {
+    func isKnown<Entry: TableEntry>(_ entry: Entry) -> Bool {
+      // What others write is news anyway; what comes and goes by itself is not, unless somebody counts on it.
+      entry.origin.isLasting || tables[Entry.self]?.entry(withIdentityOf: entry)?.origin.isLasting == true
+    }
+    switch entry {
+    case .fdb(let entry): return isKnown(entry)
+    case .bridgeFDB(let entry): return isKnown(entry)
+    case .neighbour(let entry): return isKnown(entry)
     }
   }
 }

@@ -16,6 +16,15 @@ public struct ObservationScope: Sendable {
   public var tables: Tables
 
   public init(_ tables: Tables) { self.tables = tables }
+
+  /// Whether it is a link whose tables are to be read.
+  package func includes(_ link: LinkState) -> Bool {
+    switch tables {
+    case .all: true
+    case .owned: link.owner == .weft
+    case .concerning(let desired): link.owner == .weft || desired.links[link.name] != nil
+    }
+  }
 }
 
 /// Reads from the kernel what there is, as a ``HostState``. Needs no privilege.
@@ -38,7 +47,6 @@ public struct HostObserver {
         byIndex[index]?.vnis = vnis[index] ?? []
       }
     }
-    var neighbours: [Int32: [Neighbour]] = [:]
     if let known {
       for (index, link) in byIndex {
         byIndex[index]?.fdb = known.links[link.name]?.fdb
@@ -47,7 +55,7 @@ public struct HostObserver {
       }
     } else {
       try readFDB(scope, &byIndex)
-      neighbours = try NeighbourObserver.observe(socket)
+      let neighbours = try NeighbourObserver.observe(socket)
       for index in byIndex.keys {
         byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
       }
@@ -83,7 +91,7 @@ public struct HostObserver {
     for ((row, attribute), text) in zip(settings, defaults) {
       state.linkDefaults[row] = text.flatMap { UInt32($0) }.map { attribute.settingValue($0) }
     }
-    for entry in neighbours.values.joined() where entry.origin == .daemon {
+    for entry in byIndex.values.lazy.flatMap({ $0.neighbours ?? [] }) where entry.origin == .daemon {
       let number = entry.marks.protocolNumber
       if number != 0, state.protocolNames[number] == nil {
         state.protocolNames[number] = ProtocolNames.name(of: number)
@@ -164,13 +172,7 @@ public struct HostObserver {
     return links.values.contains { counts($0) }
   }
 
-  private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool {
-    switch scope.tables {
-    case .all: true
-    case .owned: link.owner == .weft
-    case .concerning(let desired): link.owner == .weft || desired.links[link.name] != nil
-    }
-  }
+  private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool { scope.includes(link) }
 
   private func readFDB(_ scope: ObservationScope, _ links: inout [Int32: LinkState]) throws(NetlinkError) {
     var filters: [FDBObserver.Filter] = []

@@ -211,6 +211,16 @@ extension Array where Element: TableEntry {
 }
 
 extension Array where Element: TableEntry {
+  /// The entry of a sorted table with the identity of another one.
+  public func entry(withIdentityOf other: Element) -> Element? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if Element.precedes(self[middle], other) { low = middle + 1 } else { high = middle }
+    }
+    return low < count && self[low].hasSameIdentity(as: other) ? self[low] : nil
+  }
+
   /// Each entry once, the first of those with one identity.
   public var sortedByIdentity: [Element] {
     var result: [Element] = []

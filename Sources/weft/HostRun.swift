@@ -22,6 +22,8 @@ struct HostRun {
   var host: String?
   /// What documents and plan have to satisfy, where that is asked.
   var policies: PolicySet?
+  /// What is being read already.
+  var headStart: HeadStart?
 
   // MARK: Looking
 
@@ -29,7 +31,7 @@ struct HostRun {
   func plan(_ applier: Applier, listens: Bool = false) throws -> (observed: HostState, plan: Plan) {
     let result: (observed: HostState, plan: Plan)
     do {
-      result = try applier.plan(listens: listens)
+      result = try applier.plan(listens: listens, headStart: headStart)
     } catch {
       throw Console.fail(error)
     }

@@ -111,13 +111,14 @@ struct HostArguments: ParsableArguments {
   @OptionGroup var ownership: OwnershipOptions
   @OptionGroup var policies: PolicyOptions
 
-  /// Reads the documents; the kernel is not looked at yet.
+  /// Reads the documents, and meanwhile what the kernel has.
   func prepare() throws -> HostRun {
+    let headStart = HeadStart(in: namespace.namespace)
     let parsed = try documents.parse()
     let compiled = try host.compile(parsed)
     return HostRun(
       namespace: namespace, goal: .documents(compiled.state, ownership.planning), files: compiled.files,
-      host: host.name(parsed), policies: try policies.load())
+      host: host.name(parsed), policies: try policies.load(), headStart: headStart)
   }
 }
 

@@ -1,8 +1,9 @@
 import Documents
 import OverlayModel
-import Planning
 import RandomStates
 import Testing
+
+@testable import Planning
 
 /// Random pairs of states against a model of the kernel.
 @Suite struct PlanningPropertyTests {
@@ -92,6 +93,29 @@ import Testing
         if now?.base[.up] == link.base[.up] { stays(\.neighbours) }
         stays(\.addresses)
       }
+    }
+  }
+
+  /// New entries are kept together; whoever walks the steps, looks one up or counts sees each.
+  @Test func stepsAreThereOneByOne() {
+    for seed in 0..<UInt64(Self.pairs) {
+      var kernel = ModelKernel.bareHost()
+      kernel.run(Planner.plan(desired: RandomState.make(seed: seed), observed: kernel.state))
+      let plan = Planner.plan(desired: RandomState.make(seed: seed + 4_000_000), observed: kernel.state)
+      let steps = Array(plan.steps)
+      #expect(steps.count == plan.steps.count)
+      var summary = PlanSummary()
+      for (place, step) in steps.enumerated() {
+        #expect("\(step)" == "\(plan.steps[place])", "seed \(seed), step \(place)")
+        #expect(step.actions == step.changes.map(\.action), "seed \(seed), step \(place)")
+        for change in step.changes { summary.count(change.action) }
+      }
+      #expect(plan.summary == summary, "seed \(seed)")
+      // In full there is a line for each change, in their order, however they are kept.
+      let lines = TextRendering(isFull: true).render(plan).split(separator: "\n")
+      let symbols = Set(Change.Action.allCases.map(\.symbol))
+      let changes = lines.filter { line in symbols.contains { line.hasPrefix("\($0) ") } }
+      #expect(changes.count == steps.reduce(0) { $0 + $1.changes.count }, "seed \(seed)")
     }
   }
 

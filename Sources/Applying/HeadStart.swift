@@ -1,0 +1,68 @@
+import CNetlinkRoute
+import Foundation
+import KernelState
+import Netlink
+import OverlayModel
+import Synchronization
+
+/// Reads the large tables while the documents are still being read, which takes as long.
+///
+/// What it read is of use only if nothing has happened since: the kernel is listened to from before the first look,
+/// and the links have to be the same.
+public final class HeadStart: Sendable {
+  private struct Reading: @unchecked Sendable {
+    /// The thread's until it is done, and then that of whoever takes it.
+    let listener: NetlinkSocket
+    let state: HostState
+  }
+
+  private let reading = Mutex<Reading?>(nil)
+  private let done = DispatchSemaphore(value: 0)
+
+  /// Begins to read; what goes wrong is left to whoever looks again, to be told of.
+  public init(in namespace: NetworkNamespace) {
+    Thread.detachNewThread { [self] in
+      defer { done.signal() }
+      guard let socket = try? NetlinkSocket(in: namespace),
+        let listener = try? socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)]),
+        let state = try? HostObserver(socket).observe(ObservationScope(.owned))
+      else { return }
+      reading.withLock { $0 = Reading(listener: listener, state: state) }
+    }
+  }
+
+  /// What was read, and the socket that has listened since; nil if that failed. To be called once.
+  func take() -> (state: HostState, listener: NetlinkSocket)? {
+    done.wait()
+    return reading.withLock { reading in
+      defer { reading = nil }
+      return reading.map { ($0.state, $0.listener) }
+    }
+  }
+}
+
+extension HostState {
+  /// Whether tables that were read before are those that there are now, of all links that matter.
+  ///
+  /// - Parameters:
+  ///   - now: without these tables.
+  ///   - isWanted: which links' tables matter.
+  func hasTables(for now: HostState, isWanted: (LinkState) -> Bool) -> Bool {
+    guard tables.nexthops == now.tables.nexthops else { return false }
+    // What entries mean depends on the devices that they are of, and on the links that they name.
+    guard links.count == now.links.count else { return false }
+    return now.links.values.allSatisfy { link in
+      guard let before = links[link.name], before.index == link.index, before.kind == link.kind,
+        before.bridge == link.bridge, before.specific == link.specific,
+        before.base[.mac] == link.base[.mac], before.vnis == link.vnis
+      else { return false }
+      let bridge = link.bridge.flatMap { links[$0] }
+      guard isWanted(link) else { return true }
+      switch link.kind {
+      case .vxlan: return before.fdb != nil && (bridge?.kind != .bridge || bridge?.bridgeFDB != nil)
+      case .bridge: return before.bridgeFDB != nil
+      default: return bridge?.kind != .bridge || bridge?.bridgeFDB != nil
+      }
+    }
+  }
+}
