@@ -243,44 +243,60 @@ public final class Applier {
     return true
   }
 
+  /// More steps than this are sent while the next are made.
+  private static let fewSteps = 2000
+
   private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
     let monitor = try LinkMonitor(socket, observed, plan)
     var encoder = RequestEncoder(observed: observed)
-    let batch = MessageBatch()
+    let outbox = Outbox(sender, isConcurrent: plan.steps.count > Self.fewSteps)
     var phase = Phase.clear
+    // Of the steps in a batch: how many they are, those that make or take a link, and where the next begins.
+    struct Load {
+      var count = 0
+      var links: [Step] = []
+      var end = 0
+    }
+    var load = Load()
+    var sent = Load()
     var done = 0
-    // Of the steps in the batch: how many they are, and those that make or take a link.
-    var pending = 0
-    var links: [Step] = []
-    func flush(_ upTo: Int) throws {
-      guard !batch.isEmpty else { return }
-      if isInterrupted() { throw ApplyError.interrupted }
-      // Numbers of links may be given again: nothing is sent to one that has become another link.
-      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
-      let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
-      batch.removeAll()
-      for step in links {
+    func settle() throws {
+      guard let answer = try outbox.settle() else { return }
+      for step in sent.links {
         monitor.note(step, encoder)
         witness?.note(step, encoder.index(of: step.link))
       }
       witness?.keepUp()
-      links.removeAll(keepingCapacity: true)
+      let refused = answer.filter { !plan.isAsGoodAsDone($0) }
       guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count
         throw ApplyError.refused(
-          plan.causes(of: refused), carriedOut: done + pending - failed, steps: plan.steps.count)
+          plan.causes(of: refused), carriedOut: done + sent.count - failed, steps: plan.steps.count)
       }
-      pending = 0
-      done = upTo
+      done = sent.end
       progress?(done, plan.steps.count)
     }
+    func flush(_ upTo: Int) throws {
+      // What follows a failure must not run: the kernel has answered for one batch before the next is sent.
+      try settle()
+      guard !outbox.batch.isEmpty else { return }
+      if isInterrupted() { throw ApplyError.interrupted }
+      // Numbers of links may be given again: nothing is sent to one that has become another link.
+      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
+      load.end = upTo
+      sent = load
+      load = Load()
+      outbox.send()
+    }
+    // On its way out of here nothing may be under way.
+    defer { _ = try? outbox.settle() }
     for (index, step) in plan.steps.enumerated() {
-      // What follows a failure must not run: the kernel answers for one phase before the next is sent.
-      if step.phase != phase || batch.isFull || step.isSetting {
+      if step.phase != phase || outbox.batch.isFull || step.isSetting {
         try flush(index)
         phase = step.phase
       }
       if step.isSetting {
+        try settle()
         do {
           try step.write(to: sender)
         } catch {
@@ -289,11 +305,12 @@ public final class Applier {
         }
         continue
       }
-      step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
-      pending += 1
-      if step.changesLinks { links.append(step) }
+      step.encode(with: &encoder, into: outbox.batch, tag: UInt32(truncatingIfNeeded: index))
+      load.count += 1
+      if step.changesLinks { load.links.append(step) }
     }
     try flush(plan.steps.count)
+    try settle()
   }
 
   // MARK: And back
