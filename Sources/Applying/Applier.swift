@@ -244,7 +244,7 @@ public final class Applier {
   }
 
   /// More steps than this are sent while the next are made.
-  private static let fewSteps = 2000
+  private static let fewSteps = 2000000000
 
   private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
     let monitor = try LinkMonitor(socket, observed, plan)
