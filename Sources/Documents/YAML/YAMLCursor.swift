@@ -58,7 +58,7 @@ public final class YAMLCursor {
   private let index: Int
 
   // Everything libyaml works on stays at one place in memory until `deinit`.
-  private let input: UnsafeMutablePointer<UInt8>
+  private let input: UnsafeMutablePointer<Input>
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   /// Two events take turns, so that the bytes of the last scalar outlive a `peek`.
   private var event: UnsafeMutablePointer<yaml_event_t>
@@ -102,9 +102,9 @@ public final class YAMLCursor {
     try checkEncoding(of: file, index: index)
     self.file = file
     self.index = index
-    input = .allocate(capacity: file.bytes.count)
-    let copy = UnsafeMutableBufferPointer(start: input, count: file.bytes.count)
-    _ = copy.initialize(from: file.bytes)
+    input = .allocate(capacity: 1)
+    input.initialize(
+      to: Input(bytes: file.bytes, next: file.bytes.withUnsafeBufferPointer(byteOrderMarkLength)))
     parser = .allocate(capacity: 1)
     parser.initialize(to: yaml_parser_t())
     event = .allocate(capacity: 1)
@@ -113,9 +113,8 @@ public final class YAMLCursor {
     spareEvent.initialize(to: yaml_event_t())
 
     guard yaml_parser_initialize(parser) == 1 else { throw fail(at: .none, "out of memory") }
-    let start = byteOrderMarkLength(UnsafeBufferPointer(copy))
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-    yaml_parser_set_input_string(parser, input + start, copy.count - start)
+    yaml_parser_set_input(parser, giveInput, input)
     try parseEvent()  // the start of the stream
     try parseEvent()  // the start of the document
     if event.pointee.type == YAML_STREAM_END_EVENT {
@@ -132,6 +131,7 @@ public final class YAMLCursor {
     spareEvent.deallocate()
     yaml_parser_delete(parser)
     parser.deallocate()
+    input.deinitialize(count: 1)
     input.deallocate()
   }
 
@@ -382,7 +382,9 @@ public final class YAMLCursor {
     if let failure { throw failure }
     while true {
       if kind == .none {
-        while replays.last?.range.isEmpty == true { replays.removeLast() }
+        if !replays.isEmpty {
+          while replays.last?.range.isEmpty == true { replays.removeLast() }
+        }
         if replays.isEmpty {
           try loadParsed()
         } else {
@@ -553,6 +555,29 @@ private struct Replay {
   let alias: SourcePosition
   /// A mapping written in place after a merge key is read late, but only once.
   let isCounted: Bool
+}
+
+/// What libyaml reads: the bytes of the file, which it takes in pieces, so that there is no second copy of them.
+private struct Input {
+  let bytes: [UInt8]
+  /// How much of it has been taken.
+  var next: Int
+}
+
+/// libyaml's read handler; the data is an ``Input``.
+private func giveInput(
+  _ data: UnsafeMutableRawPointer?, _ buffer: UnsafeMutablePointer<UInt8>?, _ size: Int,
+  _ given: UnsafeMutablePointer<Int>?
+) -> Int32 {
+  guard let input = data?.assumingMemoryBound(to: Input.self), let buffer else { return 0 }
+  let start = input.pointee.next
+  let end = min(start + size, input.pointee.bytes.count)
+  input.pointee.bytes.withUnsafeBufferPointer { bytes in
+    _ = UnsafeMutableBufferPointer(start: buffer, count: size).update(fromContentsOf: bytes[start..<end])
+  }
+  input.pointee.next = end
+  given?.pointee = end - start
+  return 1
 }
 
 /// Bytes that only ever grow in number.
