@@ -104,11 +104,13 @@ struct DocumentReader: NodeReader {
     for table in fabric.tables {
       do throws(Diagnostic) {
         let file = try load(table.path, table.position)
-        let (endpoints, faults) = EndpointTable.read(file, index: firstIndex + files.count) {
-          fabric.number(ofVTEP: $0)
-        }
+        let (endpoints, faults) = EndpointTable.read(file, index: firstIndex + files.count, &fabric)
         files.append(file)
-        fabric.networks[table.network].endpoints += endpoints
+        if fabric.networks[table.network].endpoints.isEmpty {
+          fabric.networks[table.network].endpoints = endpoints
+        } else {
+          fabric.networks[table.network].endpoints += endpoints
+        }
         diagnostics += faults
       } catch {
         diagnostics.append(error)

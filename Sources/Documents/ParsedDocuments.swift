@@ -21,11 +21,12 @@ public struct ParsedDocuments: Sendable {
     if reader.fabric.isEmpty {
       fabric = nil
     } else {
-      let resolver = FabricResolver(reader.fabric)
+      // Taken out of the reader, so that the endpoints are there once, and sorted in place.
+      let declaration = reader.fabric
+      reader.fabric = FabricDeclaration()
+      let resolver = FabricResolver(declaration)
       reader.add(resolver.diagnostics)
       fabric = resolver.resolved
-      // What the endpoints say is in the resolved fabric now.
-      reader.fabric = FabricDeclaration()
     }
     self.files = documents + tables
     self.reader = reader
