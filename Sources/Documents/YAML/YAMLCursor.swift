@@ -89,10 +89,14 @@ public final class YAMLCursor {
   private var anchors: [String: Int] = [:]
   /// The collections being recorded: their first event, and which of `anchored` they are.
   private var openRecordings: [(start: Int, anchor: Int?)] = []
+  /// Whether there are such, which is asked for each event.
+  private var isRecording = false
   /// Set to record the next node though no anchor is on it: the mapping after a merge key.
   private var isNextRecorded = false
 
   private var replays: [Replay] = []
+  /// Whether there are any, which is asked for each event.
+  private var isReplaying = false
   private var replayedNodes = 0
 
   /// Begins to read a file.
@@ -268,7 +272,7 @@ public final class YAMLCursor {
     guard let merge else { return }
     mergeDepth += 1
     defer { mergeDepth -= 1 }
-    replays.append(merge.source)
+    push(merge.source)
     try load()
     if kind == .mappingStart {
       try readPairs(isMerged: true, pair)
@@ -286,7 +290,7 @@ public final class YAMLCursor {
 
   /// Passes over the value of a merge key, to be read after the pairs of its mapping.
   private func readMergeSource() throws(Diagnostic) -> Replay {
-    while replays.last?.range.isEmpty == true { replays.removeLast() }
+    popFinished()
     let source: Replay
     if let last = replays.indices.last {
       try load(followingAliases: false)
@@ -382,22 +386,31 @@ public final class YAMLCursor {
     if let failure { throw failure }
     while true {
       if kind == .none {
-        if !replays.isEmpty {
-          while replays.last?.range.isEmpty == true { replays.removeLast() }
-        }
-        if replays.isEmpty {
-          try loadParsed()
-        } else {
+        if isReplaying { popFinished() }
+        if isReplaying {
           try loadRecorded()
+        } else {
+          try loadParsed()
         }
       }
       guard kind == .alias, followingAliases else { break }
-      replays.append(Replay(range: range, alias: position, isCounted: true))
+      push(Replay(range: range, alias: position, isCounted: true))
       kind = .none
     }
     if kind.isStart, depth + mergeDepth >= depthLimit {
       throw fail(at: position, nestedTooDeep)
     }
+  }
+
+  private func push(_ replay: Replay) {
+    replays.append(replay)
+    isReplaying = true
+  }
+
+  /// Leaves the replays that are over.
+  private func popFinished() {
+    while replays.last?.range.isEmpty == true { replays.removeLast() }
+    isReplaying = !replays.isEmpty
   }
 
   private func loadRecorded() throws(Diagnostic) {
@@ -470,7 +483,7 @@ public final class YAMLCursor {
     if let tag, !(tag[0] == UInt8(ascii: "!") && tag[1] == 0) {
       throw fail(at: position, tagsAreNotSupported)
     }
-    guard name != nil || isNextRecorded || !openRecordings.isEmpty else { return }
+    guard name != nil || isNextRecorded || isRecording else { return }
     isNextRecorded = false
     let start = recording.count
     let content = kind == .scalar ? recordedBytes.append(bytes) : start..<start
@@ -482,12 +495,16 @@ public final class YAMLCursor {
       anchored.append(kind == .scalar ? start..<start + 1 : nil)
       anchors[String(cString: name)] = anchor
     }
-    if kind != .scalar { openRecordings.append((start, anchor)) }
+    if kind != .scalar {
+      openRecordings.append((start, anchor))
+      isRecording = true
+    }
   }
 
   private func endCollection(_ kind: EventKind) {
     self.kind = kind
-    guard let (start, anchor) = openRecordings.popLast() else { return }
+    guard isRecording, let (start, anchor) = openRecordings.popLast() else { return }
+    isRecording = !openRecordings.isEmpty
     recording.append(RecordedEvent(kind: kind, isPlain: false, position: position, range: 0..<0))
     recording[start].range = start..<recording.count
     if let anchor { anchored[anchor] = start..<recording.count }
@@ -503,7 +520,7 @@ public final class YAMLCursor {
     }
     kind = .alias
     self.range = range
-    if !openRecordings.isEmpty {
+    if isRecording {
       // Only the reference, so that a recording is never larger than the document.
       recording.append(
         RecordedEvent(kind: .alias, isPlain: false, position: position, range: range))
