@@ -31,6 +31,11 @@ public struct DocumentWriter {
     self.isDesired = isDesired
     portsByBridge = state.portsByBridge
     self.showsAll = showsAll
+    // So that it need not be moved to a larger place over and over.
+    let entries = state.links.values.reduce(0) {
+      $0 + ($1.fdb?.count ?? 0) + ($1.bridgeFDB?.count ?? 0) + ($1.neighbours?.count ?? 0)
+    }
+    text.reserve(lines: entries)
   }
 
   private func isShown(_ link: LinkState) -> Bool { showsAll || link.owner == .weft }
@@ -442,6 +447,8 @@ private struct DocumentText {
 
   var count: Int { bytes.count }
   var string: String { String(decoding: bytes, as: UTF8.self) }
+
+  mutating func reserve(lines: Int) { bytes.reserveCapacity(lines * 44) }
 
   mutating func remove(from start: Int) { bytes.removeSubrange(start...) }
 

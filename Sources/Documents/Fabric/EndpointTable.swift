@@ -25,7 +25,8 @@ struct EndpointTable {
     let first = file.bytes.first { $0 != 0x20 && $0 != 0x0a && $0 != 0x0d }
     // The bytes stay where they are while the table is read: its fields are places in them.
     file.bytes.withUnsafeBufferPointer { bytes in
-      let lines = bytes.count { $0 == 0x0a } + 1
+      // No endpoint is shorter, however many empty lines there are.
+      let lines = min(bytes.count { $0 == 0x0a } + 1, bytes.count / 20 + 1)
       table.endpoints.reserveCapacity(lines)
       fabric.addresses.reserveCapacity(fabric.addresses.count + lines)
       if first == UInt8(ascii: "{") { table.readJSON(bytes, &fabric) } else { table.readCSV(bytes, &fabric) }
