@@ -355,37 +355,38 @@ public struct DocumentCompiler: FaultCollector {
     func vni(_ given: UInt32, _ network: UInt32) -> UInt32 {
       given == (network == 0 ? own : network) ? 0 : given
     }
-    if let entries = link.fdb {
+    // Most say nothing that is left out.
+    func isNormal(_ entryVNI: UInt32, _ network: UInt32, _ entryPort: UInt16) -> Bool {
+      (entryVNI == 0 || vni(entryVNI, network) != 0) && (entryPort == 0 || entryPort != port)
+    }
+    if let entries = link.fdb, !entries.allSatisfy({ isNormal($0.vni, $0.sourceVNI, $0.port) }) {
       let normal = entries.map { entry in
         FDBEntry(
           mac: entry.mac, sourceVNI: entry.sourceVNI, vtep: entry.vtep, nexthop: entry.nexthop,
           vni: vni(entry.vni, entry.sourceVNI), port: entry.port == port ? 0 : entry.port, via: entry.via,
           origin: entry.origin, source: entry.source)
       }
-      let checked = checkTwice(normal, entries, link) {
+      let checked = checkTwice(normal, link) {
         $0.mac.holdsDestinationList ? $0.destinationText : "\($0.mac)"
       }
       state.links[link.name]?.fdb = checked
     }
-    if let entries = link.mdb {
+    if let entries = link.mdb, !entries.allSatisfy({ isNormal($0.vni, $0.sourceVNI, $0.port) }) {
       let normal = entries.map { entry in
         MDBEntry(
           group: entry.group, sourceVNI: entry.sourceVNI, vtep: entry.vtep,
           vni: vni(entry.vni, entry.sourceVNI), port: entry.port == port ? 0 : entry.port, via: entry.via,
           source: entry.source)
       }
-      let checked = checkTwice(normal, entries, link) { "\($0.group) at \($0.vtep)" }
+      let checked = checkTwice(normal, link) { "\($0.group) at \($0.vtep)" }
       state.links[link.name]?.mdb = checked
     }
   }
 
   /// Sorted, and without what is the same only when the device's own values are left out.
   mutating func checkTwice<Entry: TableEntry>(
-    _ normal: [Entry], _ given: [Entry], _ link: LinkState, _ what: (Entry) -> String
+    _ normal: [Entry], _ link: LinkState, _ what: (Entry) -> String
   ) -> [Entry] {
-    // Most say nothing that is left out.
-    guard zip(normal, given).contains(where: { !$0.hasSameIdentity(as: $1) || !$0.hasSameContent(as: $1) })
-    else { return given }
     let sorted = normal.sorted(by: Entry.precedes)
     for (first, second) in zip(sorted, sorted.dropFirst()) where first.hasSameIdentity(as: second) {
       fault(

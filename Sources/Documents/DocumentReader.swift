@@ -87,7 +87,9 @@ struct DocumentReader: NodeReader {
 
   /// What one file says beside what others have said.
   private mutating func addNexthops(_ added: [Nexthop]) throws(Diagnostic) {
-    nexthops = try unique((nexthops ?? []) + added, merged: []) { "nexthop \($0.id) is described twice" }
+    var all = (nexthops ?? []) + added
+    try unique(&all) { "nexthop \($0.id) is described twice" }
+    nexthops = all
   }
 
   // MARK: Fabrics
@@ -102,11 +104,13 @@ struct DocumentReader: NodeReader {
     for table in fabric.tables {
       do throws(Diagnostic) {
         let file = try load(table.path, table.position)
-        let (endpoints, faults) = EndpointTable.read(file, index: firstIndex + files.count) {
-          fabric.number(ofVTEP: $0)
-        }
+        let (endpoints, faults) = EndpointTable.read(file, index: firstIndex + files.count, &fabric)
         files.append(file)
-        fabric.networks[table.network].endpoints += endpoints
+        if fabric.networks[table.network].endpoints.isEmpty {
+          fabric.networks[table.network].endpoints = endpoints
+        } else {
+          fabric.networks[table.network].endpoints += endpoints
+        }
         diagnostics += faults
       } catch {
         diagnostics.append(error)
@@ -199,8 +203,8 @@ struct DocumentReader: NodeReader {
     let faulty = try readObject(cursor, keys: Self.keys(of: kind)) {
       reader, key, position throws(Diagnostic) in
       switch (kind, key) {
-      case (.vxlan, "flood"): link.fdb = (link.fdb ?? []) + (try reader.readFlood(cursor))
-      case (.vxlan, "fdb"): link.fdb = (link.fdb ?? []) + (try reader.readFDB(cursor))
+      case (.vxlan, "flood"): try reader.readFlood(cursor, into: &link.tables.fdb)
+      case (.vxlan, "fdb"): try reader.readFDB(cursor, into: &link.tables.fdb)
       case (.vxlan, "mdb"): link.mdb = (link.mdb ?? []) + (try reader.readMDB(cursor))
       case (.vxlan, "vnis"): try reader.readVNIs(cursor, &link)
       case (.bridge, "ports"): try reader.readPorts(cursor, of: link.name)
@@ -211,8 +215,9 @@ struct DocumentReader: NodeReader {
       default: try reader.readCommon(cursor, key, &link)
       }
     }
-    link.fdb?.sort(by: FDBEntry.precedes)
-    link.mdb?.sort(by: MDBEntry.precedes)
+    // In place: a member of a member is written back whole.
+    link.tables.fdb?.order()
+    link.tables.mdb?.order()
     if let table = link.specific?.number(.vrfTable) { link.routes = link.routes?.map { $0.inTable(table) } }
     if kind == .gretap, link.underlayFamily == .v6 { link.kind = .ip6gretap }
     declaration = Declaration(link: link, faulty: faulty)

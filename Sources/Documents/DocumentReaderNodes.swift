@@ -51,12 +51,13 @@ extension NodeReader {
     _ cursor: YAMLCursor, keys: [String], impossible: [String: String] = [:],
     _ body: (inout Self, _ key: String, SourcePosition) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Set<String> {
-    var seen: [String: SourcePosition] = [:]
+    // By the place of the key: there may be such a mapping for each of 100,000 entries.
+    var seen = [SourcePosition](repeating: .none, count: keys.count)
     var faulty: Set<String> = []
     try cursor.readMapping { key, isMerged throws(Diagnostic) in
       let name = key.text
       let position = key.position
-      guard keys.contains(name) else {
+      guard let place = keys.firstIndex(of: name) else {
         if let reason = impossible[name] {
           try report(Diagnostic(position: position, message: "`\(name)`: \(reason)"))
           try cursor.skip()
@@ -71,17 +72,17 @@ extension NodeReader {
         try cursor.skip()
         return
       }
-      if let first = seen[name] {
+      if seen[place].isKnown {
         if !isMerged {
           try report(
             Diagnostic(
               position: position, message: "`\(name)` is given twice",
-              related: [.init(position: first, message: "first given here")]))
+              related: [.init(position: seen[place], message: "first given here")]))
         }
         try cursor.skip()
         return
       }
-      seen[name] = position
+      seen[place] = position
       do throws(Diagnostic) {
         try body(&self, name, position)
       } catch {

@@ -3,9 +3,11 @@ import OverlayModel
 // The tables of a link: FDB, VLANs, VNIs, neighbours, addresses, routes.
 
 extension DocumentReader {
-  mutating func readFlood(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+  /// - Parameter entries: what they are added to: a table of 100,000 entries is not put together from two.
+  mutating func readFlood(_ cursor: YAMLCursor, into entries: inout [FDBEntry]?) throws(Diagnostic) {
     try checkNotNull(cursor, "flood", "[] for an empty list")
-    return try readDestinations(cursor, mac: .zero, key: "flood")
+    let list = try readDestinations(cursor, mac: .zero, key: "flood")
+    if entries == nil { entries = list } else { entries?.append(contentsOf: list) }
   }
 
   /// A list of destinations, sorted, each once.
@@ -16,13 +18,29 @@ extension DocumentReader {
     try readList(cursor, key) { reader throws(Diagnostic) in
       if let entry = try reader.readDestination(cursor, mac: mac, key: key) { entries.append(entry) }
     }
-    return try unique(entries, merged: []) { "\(key): \($0.destinationText) is given twice" }
+    try unique(&entries) { "\(key): \($0.destinationText) is given twice" }
+    return entries
   }
 
-  mutating func readFDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [FDBEntry] {
+  mutating func readFDB(_ cursor: YAMLCursor, into table: inout [FDBEntry]?) throws(Diagnostic) {
+    let before = table?.count
+    var entries = table ?? []
+    table = nil
+    do throws(Diagnostic) {
+      try readFDB(cursor, into: &entries)
+      table = entries
+    } catch {
+      if let before { table = Array(entries[..<before]) }
+      throw error
+    }
+  }
+
+  private mutating func readFDB(
+    _ cursor: YAMLCursor, into entries: inout [FDBEntry]
+  ) throws(Diagnostic) {
     try checkNotNull(cursor, "fdb", "{} for an empty table")
     try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to VTEPs")
-    var entries: [FDBEntry] = []
+    let start = entries.count
     var merged: [FDBEntry] = []
     try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
       let position = key.position
@@ -30,16 +48,14 @@ extension DocumentReader {
       if mac == .zero {
         throw Diagnostic(position: position, message: "fdb: the zero address is the flood list: use `flood`")
       }
-      var added: [FDBEntry]
       if mac.isMulticast, try cursor.peek()?.kind == .sequence {
-        added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
-      } else {
-        added = [try reader.readDestination(cursor, mac: mac, key: "fdb", source: position)].compactMap(
-          \.self)
+        let added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
+        if isMerged { merged += added } else { entries += added }
+      } else if let entry = try reader.readDestination(cursor, mac: mac, key: "fdb", source: position) {
+        if isMerged { merged.append(entry) } else { entries.append(entry) }
       }
-      if isMerged { merged += added } else { entries += added }
     }
-    return try unique(entries, merged: merged) { "fdb: \($0.mac) is given twice" }
+    try unique(&entries, from: start, merged: merged) { "fdb: \($0.mac) is given twice" }
   }
 
   /// Multicast groups, and the VTEPs that want what is sent to them.
@@ -70,7 +86,8 @@ extension DocumentReader {
       }
       if isMerged { merged += converted } else { entries += converted }
     }
-    return try unique(entries, merged: merged) { "mdb: \($0.group) at \($0.vtep) is given twice" }
+    try unique(&entries, merged: merged) { "mdb: \($0.group) at \($0.vtep) is given twice" }
+    return entries
   }
 
   private static let destinationKeys = ["vtep", "vni", "port", "via"]
@@ -175,9 +192,10 @@ extension DocumentReader {
       }
       if isMerged { merged += added } else { entries += added }
     }
-    return try unique(entries, merged: merged) {
+    try unique(&entries, merged: merged) {
       "fdb: \($0.mac) is given twice\($0.vlan == 0 ? "" : " in VLAN \($0.vlan)")"
     }
+    return entries
   }
 
   /// - Returns: nil if the faults in it have been reported.
@@ -214,7 +232,8 @@ extension DocumentReader {
     try readList(cursor, "routes") { reader throws(Diagnostic) in
       if let route = try reader.readRoute(cursor) { routes.append(route) }
     }
-    return try unique(routes, merged: []) { "routes: \($0.key) is given twice" }
+    try unique(&routes) { "routes: \($0.key) is given twice" }
+    return routes
   }
 
   /// - Returns: nil if the faults in it have been reported.
@@ -291,7 +310,8 @@ extension DocumentReader {
       guard let entry = try reader.readNexthop(cursor, id, position) else { return }
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
-    return try unique(entries, merged: merged) { "nexthops: \($0.id) is given twice" }
+    try unique(&entries, merged: merged) { "nexthops: \($0.id) is given twice" }
+    return entries
   }
 
   /// - Returns: nil if the faults in it have been reported.
@@ -390,8 +410,8 @@ extension DocumentReader {
         try reader.readObject(cursor, keys: ["flood", "fdb", "group", "mdb"]) {
           reader, key, _ throws(Diagnostic) in
           switch key {
-          case "flood": entries = (entries ?? []) + (try reader.readFlood(cursor))
-          case "fdb": entries = (entries ?? []) + (try reader.readFDB(cursor))
+          case "flood": try reader.readFlood(cursor, into: &entries)
+          case "fdb": try reader.readFDB(cursor, into: &entries)
           case "mdb": multicast = try reader.readMDB(cursor)
           default:
             let scalar = try reader.readScalar(cursor, key)
@@ -412,8 +432,9 @@ extension DocumentReader {
       }
       for id in span { fdb += entries.map { $0.forVNI(id) } }
     }
-    link.vnis = try unique(vnis, merged: []) { "vnis: \($0.id) is given twice" }
-    link.fdb = (link.fdb ?? []) + fdb
+    try unique(&vnis) { "vnis: \($0.id) is given twice" }
+    link.vnis = vnis
+    link.tables.fdb = link.fdb.map { $0 + fdb } ?? fdb
     if let mdb { link.mdb = (link.mdb ?? []) + mdb }
     link.undescribedVNIs = undescribed
   }
@@ -436,14 +457,14 @@ extension DocumentReader {
         entries += span.map { VLANEntry(id: UInt16($0), source: scalar.position) }
       }
     }
-    let result = try unique(entries, merged: merged) { "vlans: \($0.id) is given twice" }
-    for (first, second) in zip(result.filter(\.isPVID), result.filter(\.isPVID).dropFirst()) {
+    try unique(&entries, merged: merged) { "vlans: \($0.id) is given twice" }
+    for (first, second) in zip(entries.filter(\.isPVID), entries.filter(\.isPVID).dropFirst()) {
       try report(
         Diagnostic(
           position: second.source, message: "vlans: a second `pvid`: frames without a tag belong to one VLAN",
           related: [.init(position: first.source, message: "the first is here")]))
     }
-    return result
+    return entries
   }
 
   mutating func readVLAN(
@@ -502,7 +523,8 @@ extension DocumentReader {
       let entry = Neighbour(address: address, mac: mac, source: position)
       if isMerged { merged.append(entry) } else { entries.append(entry) }
     }
-    return try unique(entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+    try unique(&entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+    return entries
   }
 
   mutating func readAddresses(_ cursor: YAMLCursor) throws(Diagnostic) -> [InterfaceAddress] {
@@ -516,38 +538,60 @@ extension DocumentReader {
           order: UInt16(truncatingIfNeeded: entries.count),
           source: scalar.position))
     }
-    return try unique(entries, merged: []) { "addresses: \($0.prefix) is given twice" }
+    try unique(&entries) { "addresses: \($0.prefix) is given twice" }
+    return entries
   }
 
   /// Sorts, reports what is given twice, and takes from merge keys what is not given otherwise.
+  ///
+  /// - Parameter start: where they begin: what is before was read from elsewhere, and stays.
   mutating func unique<Entry: TableEntry>(
-    _ entries: [Entry], merged: [Entry], _ message: (Entry) -> String
-  ) throws(Diagnostic) -> [Entry] {
-    func isBefore(_ a: Entry, _ b: Entry) -> Bool {
-      if Entry.precedes(a, b) { return true }
-      return a.hasSameIdentity(as: b) && a.source < b.source
-    }
-    var result: [Entry] = []
-    result.reserveCapacity(entries.count + merged.count)
-    for entry in entries.sorted(by: isBefore) {
-      if let first = result.last, first.hasSameIdentity(as: entry) {
-        try report(
-          Diagnostic(
-            position: entry.source, message: message(entry),
-            related: [.init(position: first.source, message: "first given here")]))
-      } else {
-        result.append(entry)
+    _ entries: inout [Entry], from start: Int = 0, merged: [Entry] = [], _ message: (Entry) -> String
+  ) throws(Diagnostic) {
+    // Most tables are written in order, and then nothing is moved.
+    if !entries[start...].isStrictlySorted {
+      // In place, which a slice is not sorted.
+      entries.withUnsafeMutableBufferPointer { all in
+        var part = UnsafeMutableBufferPointer(rebasing: all[start...])
+        part.sort {
+          Entry.precedes($0, $1) || ($0.hasSameIdentity(as: $1) && $0.source < $1.source)
+        }
       }
+      var end = start
+      for index in entries.indices[start...] {
+        if end > start, entries[end - 1].hasSameIdentity(as: entries[index]) {
+          try report(
+            Diagnostic(
+              position: entries[index].source, message: message(entries[index]),
+              related: [.init(position: entries[end - 1].source, message: "first given here")]))
+        } else {
+          entries[end] = entries[index]
+          end += 1
+        }
+      }
+      entries.removeLast(entries.count - end)
     }
-    guard !merged.isEmpty else { return result }
+    guard !merged.isEmpty else { return }
     // Explicit entries win over merged ones, and earlier merges over later ones: the first stays.
     var all: [Entry] = []
-    for entry in (result + merged).enumerated().sorted(by: {
+    for entry in (entries[start...] + merged).enumerated().sorted(by: {
       Entry.precedes($0.element, $1.element)
         || ($0.element.hasSameIdentity(as: $1.element) && $0.offset < $1.offset)
     }) where all.last?.hasSameIdentity(as: entry.element) != true {
       all.append(entry.element)
     }
-    return all
+    entries.replaceSubrange(start..., with: all)
+  }
+}
+
+extension Collection where Element: TableEntry {
+  /// Whether each is behind the one before it, and so none is there twice.
+  var isStrictlySorted: Bool { zip(self, dropFirst()).allSatisfy { Element.precedes($0, $1) } }
+}
+
+extension Array where Element: TableEntry {
+  /// Sorts by identity; what is in order, as most of what is written, is not moved, nor copied.
+  mutating func order() {
+    if !isStrictlySorted { sort(by: Element.precedes) }
   }
 }

@@ -7,7 +7,7 @@ public struct DocumentWriter {
   /// Whether the state is a wanted one: all of it is said, and nothing of what a kernel would add.
   private let isDesired: Bool
   private let portsByBridge: [InterfaceName: [LinkState]]
-  private var text = "weft: 1\n"
+  private var text = DocumentText()
 
   /// - Parameters:
   ///   - state: as observed.
@@ -16,14 +16,14 @@ public struct DocumentWriter {
   public static func write(_ state: HostState, showsAll: Bool = false) -> String {
     var writer = DocumentWriter(state: state, showsAll: showsAll, isDesired: false)
     writer.write()
-    return writer.text
+    return writer.text.string
   }
 
   /// Writes a state that documents describe as one document that describes it: `weft compile`.
   public static func write(desired state: HostState) -> String {
     var writer = DocumentWriter(state: state, showsAll: false, isDesired: true)
     writer.write()
-    return writer.text
+    return writer.text.string
   }
 
   private init(state: HostState, showsAll: Bool, isDesired: Bool) {
@@ -31,11 +31,17 @@ public struct DocumentWriter {
     self.isDesired = isDesired
     portsByBridge = state.portsByBridge
     self.showsAll = showsAll
+    // So that it need not be moved to a larger place over and over.
+    let entries = state.links.values.reduce(0) {
+      $0 + ($1.fdb?.count ?? 0) + ($1.bridgeFDB?.count ?? 0) + ($1.neighbours?.count ?? 0)
+    }
+    text.reserve(lines: entries)
   }
 
   private func isShown(_ link: LinkState) -> Bool { showsAll || link.owner == .weft }
 
   private mutating func write() {
+    line(0, "weft: 1")
     var sections: [String] = []
     var described: [String: [LinkState]] = [:]
     for kind in LinkKind.made {
@@ -91,19 +97,21 @@ public struct DocumentWriter {
     guard !links.isEmpty else { return }
     line(0, "\(name):")
     for link in links {
-      let start = text.utf8.count
+      let start = text.count
       line(1, "\(quoted(link.name.description)):")
-      let filled = text.utf8.count
+      let filled = text.count
       body(&self, link)
-      if text.utf8.count == filled {
-        text.removeLast(text.utf8.count - start)
+      if text.count == filled {
+        text.remove(from: start)
         line(1, "\(quoted(link.name.description)): {}")
       }
     }
   }
 
   private mutating func line(_ indentation: Int, _ content: String) {
-    text += String(repeating: "  ", count: indentation) + content + "\n"
+    text.indent(indentation)
+    text += content
+    text += "\n"
   }
 
   // MARK: Links
@@ -190,18 +198,27 @@ public struct DocumentWriter {
     let flood = entries.filter { $0.mac == .zero }
     if !flood.isEmpty {
       line(indentation, "flood:")
-      for entry in flood { line(indentation + 1, "- \(destination(entry))") }
+      for entry in flood {
+        text.indent(indentation + 1)
+        text += "- "
+        write(destination: entry)
+      }
     }
     let rest = entries.filter { $0.mac != .zero }
     guard !rest.isEmpty else { return }
     line(indentation, "fdb:")
     for (index, entry) in rest.enumerated() {
       guard entry.mac.isMulticast else {
-        line(indentation + 1, "\(entry.mac): \(destination(entry))")
+        text.indent(indentation + 1)
+        text += entry.mac
+        text += ": "
+        write(destination: entry)
         continue
       }
       if index == 0 || rest[index - 1].mac != entry.mac { line(indentation + 1, "\(entry.mac):") }
-      line(indentation + 2, "- \(destination(entry))")
+      text.indent(indentation + 2)
+      text += "- "
+      write(destination: entry)
     }
   }
 
@@ -213,7 +230,9 @@ public struct DocumentWriter {
       }
       let destination = FDBEntry(
         mac: .zero, vtep: entry.vtep, vni: entry.vni, port: entry.port, via: entry.via)
-      line(indentation + 2, "- \(self.destination(destination))")
+      text.indent(indentation + 2)
+      text += "- "
+      write(destination: destination)
     }
   }
 
@@ -237,13 +256,26 @@ public struct DocumentWriter {
     let entries = (link.bridgeFDB ?? []).filter { $0.origin == ownOrigin }
     if !entries.isEmpty {
       line(2, "fdb:")
+      // Many follow each other behind one port.
+      var last: (port: InterfaceName, vlan: UInt16, text: String)?
       for (index, entry) in entries.enumerated() {
-        let vlan = entry.vlan == 0 ? "" : ", vlan: \(entry.vlan)"
-        let text = "{port: \(quoted(entry.port.description))\(vlan)}"
+        if last?.port != entry.port || last?.vlan != entry.vlan {
+          let vlan = entry.vlan == 0 ? "" : ", vlan: \(entry.vlan)"
+          last = (entry.port, entry.vlan, "{port: \(quoted(entry.port.description))\(vlan)}")
+        }
         let isFirst = index == 0 || entries[index - 1].mac != entry.mac
         let isAlone = isFirst && (index + 1 == entries.count || entries[index + 1].mac != entry.mac)
-        if isFirst { line(3, "\(entry.mac):\(isAlone ? " \(text)" : "")") }
-        if !isAlone { line(4, "- \(text)") }
+        if isFirst {
+          text.indent(3)
+          text += entry.mac
+          text += isAlone ? ": " : ":\n"
+        }
+        if !isAlone {
+          text.indent(4)
+          text += "- "
+        }
+        text += last?.text ?? ""
+        text += "\n"
       }
     }
   }
@@ -351,24 +383,36 @@ public struct DocumentWriter {
     let neighbours = (link.neighbours ?? []).filter { $0.origin.belongsToWeft(tableIsDescribed: true) }
     if !neighbours.isEmpty {
       line(2, "neighbours:")
-      for entry in neighbours { line(3, "\(quotedAddress(entry.address.description)): \(entry.mac)") }
+      for entry in neighbours {
+        text.indent(3)
+        text += entry.address
+        text += ": "
+        text += entry.mac
+        text += "\n"
+      }
     }
   }
 
-  private func destination(_ entry: FDBEntry) -> String {
-    guard entry.nexthop == 0 else { return "{nexthop: \(entry.nexthop)}" }
-    let vtep = quotedAddress(entry.vtep.description)
-    guard entry.vni != 0 || entry.port != 0 || !entry.via.isNone else { return vtep }
-    var fields = ["vtep: \(vtep)"]
-    if entry.vni != 0 { fields.append("vni: \(entry.vni)") }
-    if entry.port != 0 { fields.append("port: \(entry.port)") }
-    if !entry.via.isNone { fields.append("via: \(quoted(entry.via.description))") }
-    return "{\(fields.joined(separator: ", "))}"
+  /// The rest of a line.
+  private mutating func write(destination entry: FDBEntry) {
+    if entry.nexthop != 0 {
+      text += "{nexthop: \(entry.nexthop)}\n"
+    } else if entry.vni == 0, entry.port == 0, entry.via.isNone {
+      text += entry.vtep
+      text += "\n"
+    } else {
+      text += "{vtep: "
+      text += entry.vtep
+      if entry.vni != 0 { text += ", vni: \(entry.vni)" }
+      if entry.port != 0 { text += ", port: \(entry.port)" }
+      if !entry.via.isNone { text += ", via: \(quoted(entry.via.description))" }
+      text += "}\n"
+    }
   }
 
   /// IPv6 text may begin or end with a colon, which YAML would read otherwise.
   private func quotedAddress(_ text: String) -> String {
-    text.contains("::") || text.contains(":") ? "\"\(text)\"" : text
+    text.utf8.contains(UInt8(ascii: ":")) ? "\"\(text)\"" : text
   }
 
   /// Plain where YAML reads it back as the same text, otherwise in double quotes.
@@ -394,5 +438,51 @@ public struct DocumentWriter {
       }
     }
     return result + "\""
+  }
+}
+
+/// The text of a document while it is written: bytes, since it may have 200,000 lines.
+private struct DocumentText {
+  private var bytes: [UInt8] = []
+
+  var count: Int { bytes.count }
+  var string: String { String(decoding: bytes, as: UTF8.self) }
+
+  mutating func reserve(lines: Int) { bytes.reserveCapacity(lines * 44) }
+
+  mutating func remove(from start: Int) { bytes.removeSubrange(start...) }
+
+  mutating func indent(_ level: Int) {
+    for _ in 0..<2 * level { bytes.append(UInt8(ascii: " ")) }
+  }
+
+  static func += (text: inout DocumentText, addition: String) { text.bytes.append(contentsOf: addition.utf8) }
+
+  static func += (text: inout DocumentText, mac: MACAddress) {
+    for octet in 0..<6 {
+      let byte = UInt8(truncatingIfNeeded: mac.bits >> (40 - 8 * UInt64(octet)))
+      if octet > 0 { text.bytes.append(UInt8(ascii: ":")) }
+      text.bytes.append(digit(byte >> 4))
+      text.bytes.append(digit(byte & 15))
+    }
+  }
+
+  private static func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  }
+
+  /// In quotes if it is IPv6: it may begin or end with a colon, which YAML would read otherwise.
+  static func += (text: inout DocumentText, address: IPAddress) {
+    guard address.family == .v4 else {
+      text += "\"\(address)\""
+      return
+    }
+    for octet in 0..<4 {
+      let byte = UInt8(truncatingIfNeeded: address.low >> (24 - 8 * UInt64(octet)))
+      if octet > 0 { text.bytes.append(UInt8(ascii: ".")) }
+      if byte >= 100 { text.bytes.append(UInt8(ascii: "0") + byte / 100) }
+      if byte >= 10 { text.bytes.append(UInt8(ascii: "0") + byte / 10 % 10) }
+      text.bytes.append(UInt8(ascii: "0") + byte % 10)
+    }
   }
 }

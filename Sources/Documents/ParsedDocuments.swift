@@ -1,4 +1,6 @@
+import Foundation
 import OverlayModel
+import Synchronization
 
 /// The documents of a run, read but not yet those of a host: what a fabric means is another thing on each.
 public struct ParsedDocuments: Sendable {
@@ -21,11 +23,12 @@ public struct ParsedDocuments: Sendable {
     if reader.fabric.isEmpty {
       fabric = nil
     } else {
-      let resolver = FabricResolver(reader.fabric)
+      // Taken out of the reader, so that the endpoints are there once, and sorted in place.
+      let declaration = reader.fabric
+      reader.fabric = FabricDeclaration()
+      let resolver = FabricResolver(declaration)
       reader.add(resolver.diagnostics)
       fabric = resolver.resolved
-      // What the endpoints say is in the resolved fabric now.
-      reader.fabric = FabricDeclaration()
     }
     self.files = documents + tables
     self.reader = reader
@@ -51,27 +54,65 @@ public struct ParsedDocuments: Sendable {
     return try DocumentCompiler.compile(reader, files)
   }
 
-  /// What each host of the fabric is to have, one after the other: all of them at once may be more than memory
-  /// takes. Without a fabric that is the documents once.
+  /// Makes something of what each host of the fabric is to have: not of all at once, which may be more than memory
+  /// takes, but of as many as there are processors. Without a fabric that is the documents once.
   ///
   /// - Parameter host: this one alone.
+  /// - Returns: in the order of ``hosts``.
   /// - Throws: ``DocumentFaults`` with the faults of all hosts, each once.
-  public func compileEach(
-    host: String? = nil, _ body: (CompiledDocuments) -> Void
-  ) throws(DocumentFaults) {
+  public func compileEach<Result: Sendable>(
+    host: String? = nil, _ body: @Sendable (CompiledDocuments) -> Result
+  ) throws(DocumentFaults) -> [Result] {
+    let all: [String?] = hosts.isEmpty ? [host] : host.map { [$0] } ?? hosts
+    // What is wrong with the fabric itself is so on each of them.
+    let names = reader.diagnostics.isEmpty ? all : Array(all.prefix(1))
+    @Sendable func compile(_ place: Int) -> Outcome<Result> {
+      do throws(DocumentFaults) {
+        return .result(body(try self.compile(host: names[place])))
+      } catch {
+        return .faults(error.diagnostics)
+      }
+    }
+    var results: [Result] = []
     var faults: [Diagnostic] = []
     var seen: Set<Diagnostic> = []
-    let names: [String?] = hosts.isEmpty ? [host] : host.map { [$0] } ?? hosts
-    for name in names {
-      do throws(DocumentFaults) {
-        body(try compile(host: name))
-      } catch {
-        faults += error.diagnostics.filter { seen.insert($0).inserted }
-        // What is wrong with the fabric itself is so on each of them.
-        if !reader.diagnostics.isEmpty { break }
+    for outcome in Self.inParallel(names.count, compile) {
+      switch outcome {
+      case .result(let result): results.append(result)
+      case .faults(let more): faults += more.filter { seen.insert($0).inserted }
       }
     }
     guard faults.isEmpty else { throw DocumentFaults(diagnostics: faults, files: files) }
+    return results
+  }
+
+  private enum Outcome<Result: Sendable>: Sendable {
+    case result(Result)
+    case faults([Diagnostic])
+  }
+
+  /// More of them would not be faster, since all count the references to the same tables of attributes.
+  private static let mostThreads = 8
+
+  /// Calls a function with the numbers below a count, on all processors.
+  private static func inParallel<Result: Sendable>(
+    _ count: Int, _ body: @Sendable (Int) -> Result
+  ) -> [Result] {
+    let threads = min(count, mostThreads, ProcessInfo.processInfo.activeProcessorCount)
+    guard threads > 1 else { return (0..<count).map(body) }
+    let shared = Mutex((next: 0, results: [Result?](repeating: nil, count: count)))
+    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+      while true {
+        let place = shared.withLock { shared in
+          defer { shared.next += 1 }
+          return shared.next
+        }
+        guard place < count else { return }
+        let result = body(place)
+        shared.withLock { $0.results[place] = result }
+      }
+    }
+    return shared.withLock { $0.results.compactMap(\.self) }
   }
 
   private func unknownHost(_ host: String, _ fabric: Fabric) -> Diagnostic {

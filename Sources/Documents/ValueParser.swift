@@ -199,6 +199,7 @@ package enum ValueParser {
       throw Diagnostic(
         position: scalar.position, message: "\(key): the name of a link is missing")
     }
+    if let name = plainName(scalar.bytes) { return name }
     do {
       return try InterfaceName(validating: scalar.text)
     } catch {
@@ -215,6 +216,22 @@ package enum ValueParser {
         position: scalar.position, message: "\(key): \(shown(scalar)) cannot be the name of a link: \(reason)"
       )
     }
+  }
+
+  /// A name that begins with a letter and holds nothing but letters, digits and `-`: nearly all, and known by its
+  /// bytes to be one that Linux takes. Nil: it is to be looked at.
+  static func plainName(_ bytes: UnsafeBufferPointer<UInt8>) -> InterfaceName? {
+    func isLetter(_ byte: UInt8) -> Bool {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+    guard (1...InterfaceName.maximumLength).contains(bytes.count), isLetter(bytes[0]),
+      bytes.allSatisfy({
+        isLetter($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
+      })
+    else { return nil }
+    let text = String(decoding: bytes, as: UTF8.self)
+    // Reserved.
+    return text == "all" || text == "default" ? nil : InterfaceName(kernel: text)
   }
 
   /// A scalar as part of a message: in quotes if it is one in the document, and not endlessly long.

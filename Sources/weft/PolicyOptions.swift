@@ -44,12 +44,8 @@ struct Review {
   }
 
   /// Adds what is found in one more host's state: what is the same on many of them is said once.
-  mutating func add(_ policies: PolicySet, _ state: HostState) {
-    for finding in policies.policy.findings(
-      in: state, plan: nil, firstFile: files.count - policies.files.count)
-    where seen.insert(finding).inserted {
-      findings.append(finding)
-    }
+  mutating func add(_ more: [Finding]) {
+    for finding in more where seen.insert(finding).inserted { findings.append(finding) }
   }
 
   var sources: SourceMap { SourceMap(files: files.map(\.name)) }

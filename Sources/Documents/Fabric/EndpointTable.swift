@@ -17,13 +17,20 @@ struct EndpointTable {
   private(set) var endpoints: [FabricEndpoint] = []
   private(set) var diagnostics: [Diagnostic] = []
 
-  /// - Parameter number: the number that stands for a VTEP's name.
+  /// - Parameter fabric: whose VTEPs have numbers, and among whose addresses those of the endpoints get.
   static func read(
-    _ file: SourceFile, index: Int, number: (String) -> Int32
+    _ file: SourceFile, index: Int, _ fabric: inout FabricDeclaration
   ) -> (endpoints: [FabricEndpoint], diagnostics: [Diagnostic]) {
     var table = EndpointTable(file: file, index: index)
     let first = file.bytes.first { $0 != 0x20 && $0 != 0x0a && $0 != 0x0d }
-    if first == UInt8(ascii: "{") { table.readJSON(number) } else { table.readCSV(number) }
+    // The bytes stay where they are while the table is read: its fields are places in them.
+    file.bytes.withUnsafeBufferPointer { bytes in
+      // No endpoint is shorter, however many empty lines there are.
+      let lines = min(bytes.count { $0 == 0x0a } + 1, bytes.count / 20 + 1)
+      table.endpoints.reserveCapacity(lines)
+      fabric.addresses.reserveCapacity(fabric.addresses.count + lines)
+      if first == UInt8(ascii: "{") { table.readJSON(bytes, &fabric) } else { table.readCSV(bytes, &fabric) }
+    }
     return (table.endpoints, table.diagnostics)
   }
 
@@ -48,32 +55,64 @@ struct EndpointTable {
 
   // MARK: CSV
 
-  private mutating func readCSV(_ number: (String) -> Int32) {
-    let bytes = file.bytes
-    bytes.withUnsafeBufferPointer { bytes in
-      var order: [Int]?
-      var line = 0
-      var start = byteOrderMarkLength(bytes)
-      var vtep = LastName()
-      var fields: [Range<Int>] = []
-      while start < bytes.count {
-        line += 1
-        var end = start
-        while end < bytes.count, bytes[end] != 0x0a { end += 1 }
-        let next = end + 1
-        if end > start, bytes[end - 1] == 0x0d { end -= 1 }
-        defer { start = next }
-        guard end > start, bytes[start] != UInt8(ascii: "#") else { continue }
-        Self.split(bytes, start..<end, into: &fields)
-        guard let known = order else {
-          guard let columns = header(fields.map { Self.text(bytes, $0) }, line) else { return }
-          order = columns
-          continue
-        }
-        guard row(bytes, fields, known, line, start, &vtep, number) else { return }
+  private mutating func readCSV(_ bytes: UnsafeBufferPointer<UInt8>, _ fabric: inout FabricDeclaration) {
+    var columns: Columns?
+    var line = 0
+    var start = byteOrderMarkLength(bytes)
+    var vteps = VTEPNumbers()
+    var fields: [Range<Int>] = []
+    while start < bytes.count {
+      line += 1
+      var end = start
+      while end < bytes.count, bytes[end] != 0x0a { end += 1 }
+      let next = end + 1
+      if end > start, bytes[end - 1] == 0x0d { end -= 1 }
+      defer { start = next }
+      guard end > start, bytes[start] != UInt8(ascii: "#") else { continue }
+      Self.split(bytes, start..<end, into: &fields)
+      guard let known = columns else {
+        guard let order = header(fields.map { Self.text(bytes, $0) }, line) else { return }
+        columns = Columns(mac: order[0], ip: order[1], vtep: order[2], port: order[3], count: fields.count)
+        continue
       }
-      if order == nil { _ = fault(1, 1, "the file is empty: its first line names the columns, mac,ip,vtep") }
+      guard fields.count <= known.count else {
+        guard fault(line, 1, "the line has \(fields.count) fields, more than there are columns") else {
+          return
+        }
+        continue
+      }
+      func field(_ column: Int) -> Range<Int> {
+        column >= 0 && column < fields.count ? fields[column] : start..<start
+      }
+      let row = Row(
+        mac: field(known.mac), addresses: field(known.ip), vtep: field(known.vtep), port: field(known.port),
+        start: start, line: line)
+      guard add(row, bytes, &vteps, &fabric) else { return }
     }
+    if columns == nil { _ = fault(1, 1, "the file is empty: its first line names the columns, mac,ip,vtep") }
+  }
+
+  /// The place of each column in a line; -1 where there is none.
+  private struct Columns: BitwiseCopyable {
+    let mac: Int
+    let ip: Int
+    let vtep: Int
+    let port: Int
+    let count: Int
+  }
+
+  /// The fields of a line of CSV, as places in the file.
+  private struct Row {
+    let mac: Range<Int>
+    /// Parted by spaces.
+    let addresses: Range<Int>
+    let vtep: Range<Int>
+    let port: Range<Int>
+    /// Of the line.
+    let start: Int
+    let line: Int
+
+    func column(_ place: Int) -> Int { place - start + 1 }
   }
 
   /// The place of each column, or nil if the header is no header.
@@ -97,44 +136,32 @@ struct EndpointTable {
     return Self.columns.map { names.firstIndex(of: $0) ?? -1 }
   }
 
-  private mutating func row(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ fields: [Range<Int>], _ order: [Int], _ line: Int, _ start: Int,
-    _ vtep: inout LastName, _ number: (String) -> Int32
+  private mutating func add(
+    _ row: Row, _ bytes: UnsafeBufferPointer<UInt8>, _ vteps: inout VTEPNumbers,
+    _ fabric: inout FabricDeclaration
   ) -> Bool {
-    func field(_ column: Int) -> Range<Int> {
-      let place = order[column]
-      return place >= 0 && place < fields.count ? fields[place] : start..<start
+    guard let mac = MACAddress(parsing: Self.part(bytes, row.mac)) else {
+      return fault(row.line, row.column(row.mac.lowerBound), Self.wrongMAC(Self.text(bytes, row.mac)))
     }
-    func part(_ range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
-      UnsafeBufferPointer(rebasing: bytes[range])
-    }
-    func column(_ range: Range<Int>) -> Int { range.lowerBound - start + 1 }
-    guard fields.count <= order.max().map({ $0 + 1 }) ?? 0 else {
-      return fault(line, 1, "the line has \(fields.count) fields, more than there are columns")
-    }
-    let macField = field(0)
-    guard let mac = MACAddress(parsing: part(macField)) else {
-      return fault(line, column(macField), Self.wrongMAC(Self.text(bytes, macField)))
-    }
-    var addresses: [IPAddress] = []
-    let addressField = field(1)
-    var position = addressField.lowerBound
-    while position < addressField.upperBound {
+    let first = fabric.addresses.count
+    var position = row.addresses.lowerBound
+    while position < row.addresses.upperBound {
       var end = position
-      while end < addressField.upperBound, bytes[end] != 0x20 { end += 1 }
+      while end < row.addresses.upperBound, bytes[end] != 0x20 { end += 1 }
       if end > position {
-        guard let address = IPAddress(parsing: part(position..<end)) else {
-          return fault(line, position - start + 1, Self.wrongAddress(Self.text(bytes, position..<end)))
+        guard let address = IPAddress(parsing: Self.part(bytes, position..<end)) else {
+          return fault(
+            row.line, row.column(position), Self.wrongAddress(Self.text(bytes, position..<end)))
         }
-        addresses.append(address)
+        fabric.addresses.append(address)
       }
       position = end + 1
     }
-    let vtepField = field(2)
-    guard !vtepField.isEmpty else { return fault(line, 1, "endpoint \(mac): its `vtep` is missing") }
-    let portText = Self.text(bytes, field(3))
+    guard !row.vtep.isEmpty else { return fault(row.line, 1, "endpoint \(mac): its `vtep` is missing") }
+    let vtep = vteps.number(row.vtep, bytes, &fabric)
     return add(
-      mac, addresses, vtep.number(part(vtepField), number), portText, line, column(macField))
+      mac, addressesFrom: first, vtep, Self.part(bytes, row.port), row.line,
+      row.column(row.mac.lowerBound), fabric)
   }
 
   private static func split(
@@ -160,12 +187,19 @@ struct EndpointTable {
     return start..<end
   }
 
+  private static func part(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>
+  ) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: bytes[range])
+  }
+
   private static func text(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> String {
     String(decoding: bytes[range], as: UTF8.self)
   }
 
   // MARK: JSON
 
+  /// A line of whatever form.
   private struct Line: Decodable {
     /// One, or a list.
     struct Addresses: Decodable {
@@ -186,38 +220,75 @@ struct EndpointTable {
     let port: String?
   }
 
-  private mutating func readJSON(_ number: (String) -> Int32) {
+  private mutating func readJSON(_ bytes: UnsafeBufferPointer<UInt8>, _ fabric: inout FabricDeclaration) {
     let decoder = JSONDecoder()
+    var scanner = JSONLineScanner(bytes)
+    var vteps = VTEPNumbers()
     var line = 0
-    for bytes in file.bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
+    var start = 0
+    while start <= bytes.count {
       line += 1
-      guard bytes.contains(where: { $0 != 0x20 && $0 != 0x0d && $0 != 0x09 }) else { continue }
+      var end = start
+      while end < bytes.count, bytes[end] != 0x0a { end += 1 }
+      let range = start..<end
+      start = end + 1
+      // Nearly all lines are plain: an object of texts, without escapes.
+      if scanner.scan(range) {
+        guard addScanned(scanner, bytes, line, &vteps, &fabric) else { return }
+        continue
+      }
+      guard bytes[range].contains(where: { $0 != 0x20 && $0 != 0x0d && $0 != 0x09 }) else { continue }
       let row: Line
       do {
-        row = try decoder.decode(Line.self, from: Data(bytes))
+        row = try decoder.decode(Line.self, from: Data(bytes[range]))
       } catch {
         guard
           fault(line, 1, #"this is not an object such as {"mac": "…", "ip": "…", "vtep": "…"} in one line"#)
         else { return }
         continue
       }
-      guard let mac = MACAddress(row.mac) else {
-        guard fault(line, 1, Self.wrongMAC(row.mac)) else { return }
-        continue
-      }
-      var addresses: [IPAddress] = []
-      var isGood = true
-      for text in row.ip?.texts ?? [] {
-        if let address = IPAddress(text) {
-          addresses.append(address)
-        } else {
-          isGood = false
-          guard fault(line, 1, Self.wrongAddress(text)) else { return }
-        }
-      }
-      guard isGood else { continue }
-      guard add(mac, addresses, number(row.vtep), row.port ?? "", line, 1) else { return }
+      guard addDecoded(row, line, &fabric) else { return }
     }
+  }
+
+  private mutating func addScanned(
+    _ fields: JSONLineScanner, _ bytes: UnsafeBufferPointer<UInt8>, _ line: Int, _ vteps: inout VTEPNumbers,
+    _ fabric: inout FabricDeclaration
+  ) -> Bool {
+    guard let mac = MACAddress(parsing: Self.part(bytes, fields.mac)) else {
+      return fault(line, 1, Self.wrongMAC(Self.text(bytes, fields.mac)))
+    }
+    let first = fabric.addresses.count
+    var isGood = true
+    for range in fields.addresses {
+      if let address = IPAddress(parsing: Self.part(bytes, range)) {
+        fabric.addresses.append(address)
+      } else {
+        isGood = false
+        guard fault(line, 1, Self.wrongAddress(Self.text(bytes, range))) else { return false }
+      }
+    }
+    guard isGood else { return true }
+    let vtep = vteps.number(fields.vtep, bytes, &fabric)
+    return add(mac, addressesFrom: first, vtep, Self.part(bytes, fields.port), line, 1, fabric)
+  }
+
+  private mutating func addDecoded(_ row: Line, _ line: Int, _ fabric: inout FabricDeclaration) -> Bool {
+    guard let mac = MACAddress(row.mac) else { return fault(line, 1, Self.wrongMAC(row.mac)) }
+    let first = fabric.addresses.count
+    var isGood = true
+    for text in row.ip?.texts ?? [] {
+      if let address = IPAddress(text) {
+        fabric.addresses.append(address)
+      } else {
+        isGood = false
+        guard fault(line, 1, Self.wrongAddress(text)) else { return false }
+      }
+    }
+    guard isGood else { return true }
+    let vtep = fabric.number(ofVTEP: row.vtep)
+    var port = row.port ?? ""
+    return port.withUTF8 { add(mac, addressesFrom: first, vtep, $0, line, 1, fabric) }
   }
 
   // MARK: Both
@@ -230,8 +301,10 @@ struct EndpointTable {
     "ip: \(text.prefix(60)) is not an IP address such as 10.0.1.50 or 2001:db8::50"
   }
 
+  /// - Parameter first: where its addresses begin: the last ones of the fabric's.
   private mutating func add(
-    _ mac: MACAddress, _ addresses: [IPAddress], _ vtep: Int32, _ port: String, _ line: Int, _ column: Int
+    _ mac: MACAddress, addressesFrom first: Int, _ vtep: Int32, _ port: UnsafeBufferPointer<UInt8>,
+    _ line: Int, _ column: Int, _ fabric: FabricDeclaration
   ) -> Bool {
     guard mac != .zero, !mac.isMulticast else {
       return fault(
@@ -241,33 +314,56 @@ struct EndpointTable {
           : "mac: \(mac) has the group bit set, which makes it a multicast address: no interface can have it; \(mac.withoutGroupBit) would do"
       )
     }
-    if let address = addresses.first(where: { $0.isMulticast || $0.isUnspecified }) {
-      return fault(line, column, "ip: \(address) is not an address that a machine can have")
+    for place in first..<fabric.addresses.count {
+      let address = fabric.addresses[place]
+      guard !address.isMulticast, !address.isUnspecified else {
+        return fault(line, column, "ip: \(address) is not an address that a machine can have")
+      }
     }
     var name = InterfaceName.none
     if !port.isEmpty {
-      guard let valid = try? InterfaceName(validating: port) else {
-        return fault(line, column, "port: \(port.prefix(60)) cannot be the name of a link")
+      if let plain = ValueParser.plainName(port) {
+        name = plain
+      } else {
+        let text = String(decoding: port, as: UTF8.self)
+        guard let valid = try? InterfaceName(validating: text) else {
+          return fault(line, column, "port: \(text.prefix(60)) cannot be the name of a link")
+        }
+        name = valid
       }
-      name = valid
     }
     endpoints.append(
-      FabricEndpoint(
-        mac: mac, addresses: addresses, vtep: vtep, port: name,
-        source: SourcePosition(file: index, line: line, column: column)))
+      fabric.endpoint(
+        mac, addressesFrom: first, vtep: vtep, port: name,
+        SourcePosition(file: index, line: line, column: column)))
     return true
   }
 }
 
-/// Tables are often sorted by VTEP: the name of the line before is looked at first.
-private struct LastName {
-  private var bytes: [UInt8] = []
-  private var last: Int32 = -1
+/// The numbers of VTEPs that were named lately: 100,000 lines name 1,000.
+private struct VTEPNumbers {
+  private struct Slot {
+    /// The name's place in the file.
+    let name: Range<Int>
+    let number: Int32
+  }
 
-  mutating func number(_ name: UnsafeBufferPointer<UInt8>, _ number: (String) -> Int32) -> Int32 {
-    if last >= 0, name.count == bytes.count, zip(name, bytes).allSatisfy({ $0 == $1 }) { return last }
-    bytes = Array(name)
-    last = number(String(decoding: name, as: UTF8.self))
-    return last
+  private var slots = [Slot](repeating: Slot(name: 0..<0, number: -1), count: 4096)
+
+  mutating func number(
+    _ name: Range<Int>, _ bytes: UnsafeBufferPointer<UInt8>, _ fabric: inout FabricDeclaration
+  ) -> Int32 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for place in name { hash = (hash ^ UInt64(bytes[place])) &* 0x100_0000_01b3 }
+    let place = Int((hash ^ hash >> 29) & UInt64(slots.count - 1))
+    let slot = slots[place]
+    if slot.number >= 0, slot.name.count == name.count,
+      name.indices.allSatisfy({ bytes[$0] == bytes[slot.name.lowerBound + $0 - name.lowerBound] })
+    {
+      return slot.number
+    }
+    let number = fabric.number(ofVTEP: String(decoding: bytes[name], as: UTF8.self))
+    slots[place] = Slot(name: name, number: number)
+    return number
   }
 }

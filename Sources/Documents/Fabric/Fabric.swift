@@ -166,13 +166,20 @@ public struct FabricNetwork: Sendable {
 }
 
 /// One endpoint of a network: a machine's interface, and where it is.
-public struct FabricEndpoint: Sendable {
+///
+/// There may be 100,000: its addresses are in one array with those of all others.
+public struct FabricEndpoint: Sendable, BitwiseCopyable {
   public let mac: MACAddress
+  /// Where its IP addresses begin among those of all endpoints.
+  let firstAddress: Int32
   /// Mostly one or two.
-  public let addresses: [IPAddress]
+  let addressCount: Int32
   /// The place of its VTEP among the fabric's; -1 where there is none of that name.
   public internal(set) var vtep: Int32
   /// The local link there, where the document names it.
   public let port: InterfaceName
   public let source: SourcePosition
+
+  var hasAddresses: Bool { addressCount > 0 }
+  var addressPlaces: Range<Int> { Int(firstAddress)..<Int(firstAddress) + Int(addressCount) }
 }

@@ -12,16 +12,19 @@ extension FabricLowering {
   mutating func vxlanEntries(_ network: ResolvedFabric.Network, vni: UInt32) -> [FDBEntry]? {
     guard network.intent.controlPlane != .evpn else { return nil }
     var entries: [FDBEntry] = []
-    if network.intent.flood == .headEnd {
-      for other in others(network) {
-        guard let address = fabric.vteps[other].address(network.family) else { continue }
-        entries.append(
-          FDBEntry(mac: .zero, sourceVNI: vni, vtep: address, source: fabric.vteps[other].source))
+    let (tunnels, family) = (resolved.tunnels, network.family)
+    let endpoints = network.isStatic ? network.intent.endpoints : []
+    let floods = network.intent.flood == .headEnd
+    entries.reserveCapacity((floods ? network.members.count : 0) + endpoints.count + 1)
+    if floods {
+      for other in network.membersByAddress where other != host {
+        guard let address = tunnels[other].address(family) else { continue }
+        entries.append(FDBEntry(mac: .zero, sourceVNI: vni, vtep: address, source: tunnels[other].source))
       }
     }
     if network.isStatic {
-      for endpoint in network.intent.endpoints where Int(endpoint.vtep) != host {
-        guard let address = vtep(endpoint.vtep)?.address(network.family) else { continue }
+      for endpoint in endpoints where Int(endpoint.vtep) != host {
+        guard endpoint.vtep >= 0, let address = tunnels[Int(endpoint.vtep)].address(family) else { continue }
         entries.append(
           FDBEntry(mac: endpoint.mac, sourceVNI: vni, vtep: address, source: endpoint.source))
       }
@@ -34,11 +37,8 @@ extension FabricLowering {
         entries.append(FDBEntry(mac: network.gatewayMAC, sourceVNI: vni, nexthop: group, source: source))
       }
     }
-    return entries.sorted(by: FDBEntry.precedes)
-  }
-
-  func vtep(_ place: Int32) -> FabricVTEP? {
-    fabric.vteps.indices.contains(Int(place)) ? fabric.vteps[Int(place)] : nil
+    entries.order()
+    return entries
   }
 
   /// One address behind several VTEPs is behind a group of nexthops.
@@ -74,6 +74,7 @@ extension FabricLowering {
   ) -> [BridgeFDBEntry]? {
     guard network.isStatic else { return nil }
     var entries: [BridgeFDBEntry] = []
+    entries.reserveCapacity(network.intent.endpoints.count + 1)
     for endpoint in network.intent.endpoints {
       let place = Int(endpoint.vtep)
       if place != host {
@@ -90,7 +91,8 @@ extension FabricLowering {
           mac: network.gatewayMAC, port: tunnel(gateway), vlan: vlan,
           source: network.intent.gateway?.source ?? network.source))
     }
-    return entries.sorted(by: BridgeFDBEntry.precedes)
+    entries.order()
+    return entries
   }
 
   // MARK: Local ports
@@ -98,6 +100,7 @@ extension FabricLowering {
   /// The links here that have a part in the network, each with its place in the document.
   func localPorts(_ network: ResolvedFabric.Network) -> [FabricNetwork.Port] {
     var ports = network.intent.ports.first { $0.vtep == me.name }?.ports ?? []
+    guard network.hasEndpointPorts else { return ports }
     var seen = Set(ports.map(portName))
     for endpoint in network.intent.endpoints where Int(endpoint.vtep) == host && !endpoint.port.isNone {
       if seen.insert(endpoint.port).inserted {
@@ -117,9 +120,11 @@ extension FabricLowering {
 
   /// Ports whose endpoints the document knows need not learn.
   mutating func joinLocalPorts(_ network: ResolvedFabric.Network, vlans: [VLANEntry]? = nil) {
+    let ports = localPorts(network)
+    guard !ports.isEmpty else { return }
     let known = Set(
       network.intent.endpoints.filter { Int($0.vtep) == host && !$0.port.isNone }.map(\.port))
-    for local in localPorts(network) {
+    for local in ports {
       let name = portName(local)
       var attributes = AttributeSet(.bridgePort)
       if network.isStatic, known.contains(name) {
@@ -148,7 +153,6 @@ extension FabricLowering {
       if network.isStatic { bridge.addresses = [] }
     }
     bridge.neighbours = neighbours(network)
-    var tunnels: [Int: InterfaceName] = [:]
     if intent.encapsulation == .vxlan {
       var device = makeVXLAN(
         network.device, vni: intent.vni, family: network.family, mtu: network.mtu, network.source)
@@ -161,11 +165,12 @@ extension FabricLowering {
       device.fdb = vxlanEntries(network, vni: 0)
       links[network.device] = device
       join(network.bridge, network.device, tunnelPort(network), network.source)
-      for other in others(network) { tunnels[other] = network.device }
+      bridge.bridgeFDB = bridgeEntries(network) { _ in network.device }
     } else {
+      var tunnels: [Int: InterfaceName] = [:]
       for other in others(network) { tunnels[other] = lowerTunnel(network, to: other) }
+      bridge.bridgeFDB = bridgeEntries(network) { tunnels[$0] ?? network.device }
     }
-    bridge.bridgeFDB = bridgeEntries(network) { tunnels[$0] ?? network.device }
     links[network.bridge] = bridge
     joinLocalPorts(network)
   }

@@ -124,15 +124,14 @@ struct FabricLowering {
   /// questions for local ones off it.
   func neighbours(_ network: ResolvedFabric.Network) -> [Neighbour]? {
     guard network.isStatic, network.suppressesARP || network.gateways.contains(host) else { return nil }
-    var entries = network.intent.endpoints.flatMap { endpoint in
-      endpoint.addresses.map { Neighbour(address: $0, mac: endpoint.mac, source: endpoint.source) }
-    }
+    var entries = network.neighbours
     if let gateway = network.intent.gateway, !network.gateways.contains(host) {
       entries += gateway.addresses.map {
         Neighbour(address: $0.address, mac: network.gatewayMAC, source: gateway.source)
       }
     }
-    return entries.sorted(by: Neighbour.precedes)
+    entries.order()
+    return entries
   }
 
   func others(_ network: ResolvedFabric.Network) -> [Int] { network.members.filter { $0 != host } }

@@ -7,12 +7,23 @@ struct FabricDeclaration {
   /// The names of endpoints' VTEPs, each once: ``FabricEndpoint/vtep`` is its place here.
   var vtepNames: [String] = []
   var vtepNumbers: [String: Int32] = [:]
+  /// The IP addresses of all endpoints: ``FabricEndpoint/addressPlaces``.
+  var addresses: [IPAddress] = []
   /// The VTEPs of external networks, in the order of the VRFs.
   var externalVTEPs: [[String]] = []
   /// Tables of endpoints in files of their own, to be read when all documents are.
   var tables: [(network: Int, path: String, position: SourcePosition)] = []
 
   var isEmpty: Bool { fabric == nil && networks.isEmpty }
+
+  /// An endpoint whose addresses are those behind the first so many of all.
+  func endpoint(
+    _ mac: MACAddress, addressesFrom first: Int, vtep: Int32, port: InterfaceName, _ source: SourcePosition
+  ) -> FabricEndpoint {
+    FabricEndpoint(
+      mac: mac, firstAddress: Int32(first), addressCount: Int32(addresses.count - first), vtep: vtep,
+      port: port, source: source)
+  }
 
   mutating func number(ofVTEP name: String) -> Int32 {
     if let number = vtepNumbers[name] { return number }
@@ -273,7 +284,9 @@ extension DocumentReader {
     case "flood": network.flood = try readFloodMode(cursor)
     case "gateway": network.gateway = try readGateway(cursor, network.position(key))
     case "ports": network.ports = try readPortsOfVTEPs(cursor)
-    case "endpoints": network.endpoints += try readEndpoints(cursor)
+    case "endpoints":
+      let endpoints = try readEndpoints(cursor)
+      if network.endpoints.isEmpty { network.endpoints = endpoints } else { network.endpoints += endpoints }
     case "endpoints-from":
       if try cursor.peek()?.kind == .sequence {
         try readList(cursor, key) { reader throws(Diagnostic) in
@@ -460,7 +473,7 @@ extension DocumentReader {
         try cursor.skip()
         throw error
       }
-      var addresses: [IPAddress] = []
+      let first = reader.fabric.addresses.count
       var vtep: Int32?
       var port = InterfaceName.none
       try reader.expect(.mapping, cursor, "endpoints", "a mapping such as {ip: 10.0.1.50, vtep: host-b}")
@@ -470,10 +483,10 @@ extension DocumentReader {
         case "ip":
           if try cursor.peek()?.kind == .sequence {
             try reader.readList(cursor, key) { reader throws(Diagnostic) in
-              addresses.append(try reader.readEndpointAddress(cursor))
+              reader.fabric.addresses.append(try reader.readEndpointAddress(cursor))
             }
           } else {
-            addresses.append(try reader.readEndpointAddress(cursor))
+            reader.fabric.addresses.append(try reader.readEndpointAddress(cursor))
           }
         case "vtep": vtep = reader.fabric.number(ofVTEP: try reader.readScalar(cursor, key).text)
         default: port = try ValueParser.name(reader.readScalar(cursor, key), key)
@@ -485,7 +498,7 @@ extension DocumentReader {
           position: position, message: "endpoint \(mac): `vtep` is missing: which VTEP is it behind?")
       }
       endpoints.append(
-        FabricEndpoint(mac: mac, addresses: addresses, vtep: vtep, port: port, source: position))
+        reader.fabric.endpoint(mac, addressesFrom: first, vtep: vtep, port: port, position))
     }
     return endpoints
   }

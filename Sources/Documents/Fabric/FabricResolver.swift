@@ -19,6 +19,12 @@ struct ResolvedFabric {
     var bridge = InterfaceName.none
     var device = InterfaceName.none
     var gatewayMAC = MACAddress.zero
+    /// Whether the document names the links of some endpoints.
+    var hasEndpointPorts = false
+    /// Its VTEPs by their addresses, which is the order of flood lists.
+    var membersByAddress: [Int] = []
+    /// Of a `static` one: who has which address, the same on every host.
+    var neighbours: [Neighbour] = []
 
     var name: String { intent.name }
     var source: SourcePosition { intent.source }
@@ -28,7 +34,7 @@ struct ResolvedFabric {
     var suppressesARP: Bool {
       intent.suppressesARP
         ?? (intent.controlPlane == .evpn
-          || intent.controlPlane == .static && intent.endpoints.contains { !$0.addresses.isEmpty })
+          || intent.controlPlane == .static && intent.endpoints.contains(where: \.hasAddresses))
     }
     var linkKind: LinkKind {
       switch intent.encapsulation {
@@ -62,11 +68,30 @@ struct ResolvedFabric {
     var table: UInt32 { intent.table ?? intent.vni ?? 0 }
   }
 
+  /// What entries need of a VTEP, without what else it has.
+  struct Tunnel: BitwiseCopyable {
+    let v4: IPAddress?
+    let v6: IPAddress?
+    let source: SourcePosition
+
+    func address(_ family: IPAddress.Family) -> IPAddress? { family == .v4 ? v4 : v6 }
+  }
+
   var fabric: Fabric
+  /// The IP addresses of all endpoints.
+  var addresses: [IPAddress]
+  /// By VTEP.
+  let tunnels: [Tunnel]
   var networks: [Network] = []
   var vrfs: [VRF] = []
   /// By VTEP: what IPv6 and IPv4 routes have as next hop where the underlay is of the other family.
   var routerNames: [IPAddress.Family: [IPAddress]] = [:]
+
+  init(_ fabric: Fabric, addresses: [IPAddress]) {
+    self.fabric = fabric
+    self.addresses = addresses
+    tunnels = fabric.vteps.map { Tunnel(v4: $0.v4, v6: $0.v6, source: $0.source) }
+  }
 
   func vrf(_ name: InterfaceName) -> FabricVRF? { fabric.vrfs.first { $0.name == name } }
 }
@@ -75,14 +100,14 @@ struct ResolvedFabric {
 struct FabricResolver: FaultCollector {
   var diagnostics: [Diagnostic] = []
   var resolved: ResolvedFabric
-  let declaration: FabricDeclaration
+  var declaration: FabricDeclaration
   let places: [String: Int]
 
   /// - Parameter declaration: with all its tables of endpoints.
   init(_ declaration: FabricDeclaration) {
     self.declaration = declaration
     let fabric = declaration.fabric ?? Fabric()
-    resolved = ResolvedFabric(fabric: fabric)
+    resolved = ResolvedFabric(fabric, addresses: declaration.addresses)
     places = Dictionary(
       fabric.vteps.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     resolve()
@@ -102,7 +127,13 @@ struct FabricResolver: FaultCollector {
     }
     checkVTEPs()
     resolveExternals()
-    for network in declaration.networks.sorted(by: { $0.name < $1.name }) { resolve(network) }
+    // Each is taken out, so that its endpoints are sorted where they are.
+    var networks = declaration.networks.sorted { $1.name < $0.name }
+    declaration.networks = []
+    while let intent = networks.popLast() {
+      var network = ResolvedFabric.Network(intent: intent)
+      if resolve(&network) { resolved.networks.append(network) }
+    }
     resolved.fabric.networks = resolved.networks.map(\.intent)
     checkVNIs()
     checkSharedDevice()
@@ -154,26 +185,33 @@ struct FabricResolver: FaultCollector {
 
   // MARK: One network
 
-  mutating func resolve(_ intent: FabricNetwork) {
-    var network = ResolvedFabric.Network(intent: intent)
-    let what = "network \(intent.name)"
-    let isRouted = intent.kind == .routed
-    if intent.vni == nil, !isRouted {
-      fault(intent.source, "\(what): `vni` is missing, the network's number from 1 to 16777215")
+  /// - Returns: false where it is not worth looking on.
+  mutating func resolve(_ network: inout ResolvedFabric.Network) -> Bool {
+    let (name, vni) = (network.name, network.intent.vni)
+    let what = "network \(name)"
+    if vni == nil, network.intent.kind != .routed {
+      fault(network.source, "\(what): `vni` is missing, the network's number from 1 to 16777215")
     }
-    network.members = members(intent, what)
-    guard !network.members.isEmpty else { return }
-    guard resolveFamily(&network, what) else { return }
+    network.members = members(network.intent, what)
+    guard !network.members.isEmpty else { return false }
+    guard resolveFamily(&network, what) else { return false }
     // Those of networks that share them are known when all are.
-    network.bridge = intent.bridgeName ?? FabricNames.link("br", intent.name, number: intent.vni)
-    network.device = intent.deviceName ?? FabricNames.link("vx", intent.name, number: intent.vni)
-    network.gatewayMAC = intent.gateway?.mac ?? FabricNames.gatewayMAC(intent.name)
+    network.bridge = network.intent.bridgeName ?? FabricNames.link("br", name, number: vni)
+    network.device = network.intent.deviceName ?? FabricNames.link("vx", name, number: vni)
+    network.gatewayMAC = network.intent.gateway?.mac ?? FabricNames.gatewayMAC(name)
     resolveGateway(&network, what)
     checkModes(network, what)
     resolveEndpoints(&network, what)
     resolvePorts(network, what)
     resolveMTU(&network, what)
-    resolved.networks.append(network)
+    let (tunnels, family) = (resolved.tunnels, network.family)
+    network.membersByAddress = network.members.sorted { first, second in
+      guard let a = tunnels[first].address(family), let b = tunnels[second].address(family) else {
+        return false
+      }
+      return a < b
+    }
+    return true
   }
 
   mutating func members(_ intent: FabricNetwork, _ what: String) -> [Int] {
@@ -350,7 +388,7 @@ struct FabricResolver: FaultCollector {
     if gateway.vteps != nil {
       fault(gateway.source, "\(what): the gateway of a routed network is on every member: leave out `vteps`")
     }
-    for endpoint in intent.endpoints where endpoint.addresses.isEmpty {
+    for endpoint in intent.endpoints where !endpoint.hasAddresses {
       fault(endpoint.source, "\(what): endpoint \(endpoint.mac): a route needs its `ip`")
     }
   }
@@ -359,54 +397,66 @@ struct FabricResolver: FaultCollector {
     // The numbers of names become places among the fabric's VTEPs.
     var known: [Int?] = Array(repeating: nil, count: declaration.vtepNames.count)
     var isKnown = Array(repeating: false, count: declaration.vtepNames.count)
-    let members = Set(network.members)
-    var endpoints = network.intent.endpoints
+    var isMember = Array(repeating: false, count: resolved.tunnels.count)
+    for place in network.members { isMember[place] = true }
+    var endpoints: [FabricEndpoint] = []
+    swap(&endpoints, &network.intent.endpoints)
     for index in endpoints.indices {
-      let endpoint = endpoints[index]
-      let number = Int(endpoint.vtep)
-      let name = declaration.vtepNames[number]
+      let number = Int(endpoints[index].vtep)
       if !isKnown[number] {
         isKnown[number] = true
-        known[number] = place(name, endpoint.source, "\(what): endpoint \(endpoint.mac)")
+        known[number] = place(
+          declaration.vtepNames[number], endpoints[index].source, "\(what): endpoint \(endpoints[index].mac)")
       }
       endpoints[index].vtep = Int32(known[number] ?? -1)
-      if let place = known[number], !members.contains(place) {
+      if let place = known[number], !isMember[place] {
         fault(
-          endpoint.source, "\(what): endpoint \(endpoint.mac): its VTEP \(name) is no member of the network",
+          endpoints[index].source,
+          "\(what): endpoint \(endpoints[index].mac): its VTEP \(declaration.vtepNames[number]) is no member of the network",
           network.intent.positions["vteps"], "its members are here")
       }
     }
-    endpoints.sort { ($0.mac, $0.source) < ($1.mac, $1.source) }
+    if zip(endpoints, endpoints.dropFirst()).contains(where: { ($1.mac, $1.source) < ($0.mac, $0.source) }) {
+      endpoints.sort { ($0.mac, $0.source) < ($1.mac, $1.source) }
+    }
     for (first, second) in zip(endpoints, endpoints.dropFirst()) where first.mac == second.mac {
       fault(
         second.source, "\(what): endpoint \(second.mac) is given twice: an address is at one place",
         first.source, "first given here")
     }
-    checkAddresses(endpoints, network, what)
+    checkAddresses(endpoints, &network, what)
+    network.hasEndpointPorts = endpoints.contains { !$0.port.isNone }
     network.intent.endpoints = endpoints
   }
 
   mutating func checkAddresses(
-    _ endpoints: [FabricEndpoint], _ network: ResolvedFabric.Network, _ what: String
+    _ endpoints: [FabricEndpoint], _ network: inout ResolvedFabric.Network, _ what: String
   ) {
-    var owners: [IPAddress: Int] = [:]
-    owners.reserveCapacity(endpoints.count)
-    let gateways = Set((network.intent.gateway?.addresses ?? []).map(\.address))
-    for (index, endpoint) in endpoints.enumerated() {
-      for address in endpoint.addresses {
+    let gateways = (network.intent.gateway?.addresses ?? []).map(\.address)
+    var neighbours: [Neighbour] = []
+    neighbours.reserveCapacity(endpoints.reduce(0) { $0 + Int($1.addressCount) })
+    for endpoint in endpoints {
+      for place in endpoint.addressPlaces {
+        let address = resolved.addresses[place]
         if gateways.contains(address) {
           fault(endpoint.source, "\(what): endpoint \(endpoint.mac) has the gateway's address \(address)")
         }
-        guard let other = owners.updateValue(index, forKey: address) else { continue }
-        fault(
-          endpoint.source,
-          "\(what): endpoint \(endpoint.mac) has the address \(address) of \(endpoints[other].mac)",
-          endpoints[other].source, "\(endpoints[other].mac) is here")
+        neighbours.append(Neighbour(address: address, mac: endpoint.mac, source: endpoint.source))
       }
       if !network.gateways.isEmpty, endpoint.mac == network.gatewayMAC {
         fault(endpoint.source, "\(what): endpoint \(endpoint.mac) has the gateway's MAC address")
       }
     }
+    if !neighbours.isStrictlySorted {
+      neighbours.sort { ($0.address, $0.mac, $0.source) < ($1.address, $1.mac, $1.source) }
+      for (first, second) in zip(neighbours, neighbours.dropFirst()) where first.address == second.address {
+        fault(
+          second.source,
+          "\(what): endpoint \(second.mac) has the address \(second.address) of \(first.mac)",
+          first.source, "\(first.mac) is here")
+      }
+    }
+    if network.isStatic { network.neighbours = neighbours }
   }
 
   mutating func resolvePorts(_ network: ResolvedFabric.Network, _ what: String) {

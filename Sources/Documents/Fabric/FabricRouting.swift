@@ -17,7 +17,9 @@ extension FabricLowering {
     // their own link for a neighbour that has moved away.
     bridge.base.give("addr-gen-mode", .number(1), network.source)
     bridge.neighbours = local.flatMap { endpoint in
-      endpoint.addresses.map { Neighbour(address: $0, mac: endpoint.mac, source: endpoint.source) }
+      resolved.addresses[endpoint.addressPlaces].map {
+        Neighbour(address: $0, mac: endpoint.mac, source: endpoint.source)
+      }
     }.sorted(by: Neighbour.precedes)
     bridge.bridgeFDB = local.filter { !$0.port.isNone }.map {
       BridgeFDBEntry(mac: $0.mac, port: $0.port, source: $0.source)
@@ -189,7 +191,7 @@ extension FabricLowering {
       let central = network.isCentral ? network.gateways.first : nil
       for endpoint in network.intent.endpoints {
         let place = central ?? Int(endpoint.vtep)
-        for address in endpoint.addresses {
+        for address in resolved.addresses[endpoint.addressPlaces] {
           guard let prefix = IPPrefix(address, length: address.family.bits) else { continue }
           if place == host {
             routes.append(

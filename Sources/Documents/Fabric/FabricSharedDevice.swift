@@ -21,9 +21,15 @@ struct SharedDevice {
     bridgeEntries: [BridgeFDBEntry]?, _ source: SourcePosition
   ) {
     device.vnis?.append(VNIEntry(id: vni, group: group, source: source))
-    if let entries { device.fdb = (device.fdb ?? []) + entries } else { device.undescribedVNIs.insert(vni) }
+    if let entries {
+      device.tables.fdb = device.fdb.map { $0 + entries } ?? entries
+    } else {
+      device.undescribedVNIs.insert(vni)
+    }
     mappings.append(VLANEntry(id: vlan, vni: vni, source: source))
-    if let bridgeEntries { bridge.bridgeFDB = (bridge.bridgeFDB ?? []) + bridgeEntries }
+    if let bridgeEntries {
+      bridge.tables.bridgeFDB = bridge.bridgeFDB.map { $0 + bridgeEntries } ?? bridgeEntries
+    }
   }
 
   /// Adds the host's own link in a VLAN to those that the bridge itself is in.
@@ -46,10 +52,10 @@ struct SharedDevice {
 
   /// The tables in their order.
   mutating func sort() {
-    device.vnis?.sort(by: VNIEntry.precedes)
-    device.fdb?.sort(by: FDBEntry.precedes)
-    bridge.vlans?.sort(by: VLANEntry.precedes)
-    bridge.bridgeFDB?.sort(by: BridgeFDBEntry.precedes)
+    device.tables.vnis?.order()
+    device.tables.fdb?.order()
+    bridge.tables.vlans?.order()
+    bridge.tables.bridgeFDB?.order()
     mappings.sort(by: VLANEntry.precedes)
   }
 }

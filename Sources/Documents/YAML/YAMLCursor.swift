@@ -58,7 +58,7 @@ public final class YAMLCursor {
   private let index: Int
 
   // Everything libyaml works on stays at one place in memory until `deinit`.
-  private let input: UnsafeMutablePointer<UInt8>
+  private let input: UnsafeMutablePointer<Input>
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   /// Two events take turns, so that the bytes of the last scalar outlive a `peek`.
   private var event: UnsafeMutablePointer<yaml_event_t>
@@ -89,10 +89,14 @@ public final class YAMLCursor {
   private var anchors: [String: Int] = [:]
   /// The collections being recorded: their first event, and which of `anchored` they are.
   private var openRecordings: [(start: Int, anchor: Int?)] = []
+  /// Whether there are such, which is asked for each event.
+  private var isRecording = false
   /// Set to record the next node though no anchor is on it: the mapping after a merge key.
   private var isNextRecorded = false
 
   private var replays: [Replay] = []
+  /// Whether there are any, which is asked for each event.
+  private var isReplaying = false
   private var replayedNodes = 0
 
   /// Begins to read a file.
@@ -102,9 +106,9 @@ public final class YAMLCursor {
     try checkEncoding(of: file, index: index)
     self.file = file
     self.index = index
-    input = .allocate(capacity: file.bytes.count)
-    let copy = UnsafeMutableBufferPointer(start: input, count: file.bytes.count)
-    _ = copy.initialize(from: file.bytes)
+    input = .allocate(capacity: 1)
+    input.initialize(
+      to: Input(bytes: file.bytes, next: file.bytes.withUnsafeBufferPointer(byteOrderMarkLength)))
     parser = .allocate(capacity: 1)
     parser.initialize(to: yaml_parser_t())
     event = .allocate(capacity: 1)
@@ -113,9 +117,8 @@ public final class YAMLCursor {
     spareEvent.initialize(to: yaml_event_t())
 
     guard yaml_parser_initialize(parser) == 1 else { throw fail(at: .none, "out of memory") }
-    let start = byteOrderMarkLength(UnsafeBufferPointer(copy))
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-    yaml_parser_set_input_string(parser, input + start, copy.count - start)
+    yaml_parser_set_input(parser, giveInput, input)
     try parseEvent()  // the start of the stream
     try parseEvent()  // the start of the document
     if event.pointee.type == YAML_STREAM_END_EVENT {
@@ -132,6 +135,7 @@ public final class YAMLCursor {
     spareEvent.deallocate()
     yaml_parser_delete(parser)
     parser.deallocate()
+    input.deinitialize(count: 1)
     input.deallocate()
   }
 
@@ -268,7 +272,7 @@ public final class YAMLCursor {
     guard let merge else { return }
     mergeDepth += 1
     defer { mergeDepth -= 1 }
-    replays.append(merge.source)
+    push(merge.source)
     try load()
     if kind == .mappingStart {
       try readPairs(isMerged: true, pair)
@@ -286,7 +290,7 @@ public final class YAMLCursor {
 
   /// Passes over the value of a merge key, to be read after the pairs of its mapping.
   private func readMergeSource() throws(Diagnostic) -> Replay {
-    while replays.last?.range.isEmpty == true { replays.removeLast() }
+    popFinished()
     let source: Replay
     if let last = replays.indices.last {
       try load(followingAliases: false)
@@ -382,20 +386,31 @@ public final class YAMLCursor {
     if let failure { throw failure }
     while true {
       if kind == .none {
-        while replays.last?.range.isEmpty == true { replays.removeLast() }
-        if replays.isEmpty {
-          try loadParsed()
-        } else {
+        if isReplaying { popFinished() }
+        if isReplaying {
           try loadRecorded()
+        } else {
+          try loadParsed()
         }
       }
       guard kind == .alias, followingAliases else { break }
-      replays.append(Replay(range: range, alias: position, isCounted: true))
+      push(Replay(range: range, alias: position, isCounted: true))
       kind = .none
     }
     if kind.isStart, depth + mergeDepth >= depthLimit {
       throw fail(at: position, nestedTooDeep)
     }
+  }
+
+  private func push(_ replay: Replay) {
+    replays.append(replay)
+    isReplaying = true
+  }
+
+  /// Leaves the replays that are over.
+  private func popFinished() {
+    while replays.last?.range.isEmpty == true { replays.removeLast() }
+    isReplaying = !replays.isEmpty
   }
 
   private func loadRecorded() throws(Diagnostic) {
@@ -468,7 +483,7 @@ public final class YAMLCursor {
     if let tag, !(tag[0] == UInt8(ascii: "!") && tag[1] == 0) {
       throw fail(at: position, tagsAreNotSupported)
     }
-    guard name != nil || isNextRecorded || !openRecordings.isEmpty else { return }
+    guard name != nil || isNextRecorded || isRecording else { return }
     isNextRecorded = false
     let start = recording.count
     let content = kind == .scalar ? recordedBytes.append(bytes) : start..<start
@@ -480,12 +495,16 @@ public final class YAMLCursor {
       anchored.append(kind == .scalar ? start..<start + 1 : nil)
       anchors[String(cString: name)] = anchor
     }
-    if kind != .scalar { openRecordings.append((start, anchor)) }
+    if kind != .scalar {
+      openRecordings.append((start, anchor))
+      isRecording = true
+    }
   }
 
   private func endCollection(_ kind: EventKind) {
     self.kind = kind
-    guard let (start, anchor) = openRecordings.popLast() else { return }
+    guard isRecording, let (start, anchor) = openRecordings.popLast() else { return }
+    isRecording = !openRecordings.isEmpty
     recording.append(RecordedEvent(kind: kind, isPlain: false, position: position, range: 0..<0))
     recording[start].range = start..<recording.count
     if let anchor { anchored[anchor] = start..<recording.count }
@@ -501,7 +520,7 @@ public final class YAMLCursor {
     }
     kind = .alias
     self.range = range
-    if !openRecordings.isEmpty {
+    if isRecording {
       // Only the reference, so that a recording is never larger than the document.
       recording.append(
         RecordedEvent(kind: .alias, isPlain: false, position: position, range: range))
@@ -553,6 +572,29 @@ private struct Replay {
   let alias: SourcePosition
   /// A mapping written in place after a merge key is read late, but only once.
   let isCounted: Bool
+}
+
+/// What libyaml reads: the bytes of the file, which it takes in pieces, so that there is no second copy of them.
+private struct Input {
+  let bytes: [UInt8]
+  /// How much of it has been taken.
+  var next: Int
+}
+
+/// libyaml's read handler; the data is an ``Input``.
+private func giveInput(
+  _ data: UnsafeMutableRawPointer?, _ buffer: UnsafeMutablePointer<UInt8>?, _ size: Int,
+  _ given: UnsafeMutablePointer<Int>?
+) -> Int32 {
+  guard let input = data?.assumingMemoryBound(to: Input.self), let buffer else { return 0 }
+  let start = input.pointee.next
+  let end = min(start + size, input.pointee.bytes.count)
+  input.pointee.bytes.withUnsafeBufferPointer { bytes in
+    _ = UnsafeMutableBufferPointer(start: buffer, count: size).update(fromContentsOf: bytes[start..<end])
+  }
+  input.pointee.next = end
+  given?.pointee = end - start
+  return 1
 }
 
 /// Bytes that only ever grow in number.

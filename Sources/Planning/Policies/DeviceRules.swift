@@ -192,9 +192,12 @@ extension Rule {
     guard bridge.specific?.isTrue(.vlanFiltering) != true, bridge.specific?.flag("stp") != true else {
       return []
     }
+    // It takes two: most bridges have one.
+    let tunnels = ports.filter { $0.specific != nil && $0.port?.flag("broadcast-flood") != false }
+    guard tunnels.count > 1 else { return [] }
     var first: [IPAddress: LinkState] = [:]
     var result: [Violation] = []
-    for port in ports where port.port?.flag("broadcast-flood") != false {
+    for port in tunnels {
       for vtep in port.floodedVTEPs(nexthops: state.tables.nexthops).sorted() {
         guard let other = first[vtep] else {
           first[vtep] = port

@@ -102,7 +102,11 @@ struct PolicyCommand: ParsableCommand {
       let policies = try policies.load()
       var review = Review(policies, parsed.files)
       try DocumentArguments.reporting { () throws(DocumentFaults) in
-        try parsed.compileEach(host: host.host) { review.add(policies, $0.state) }
+        let firstFile = parsed.files.count
+        let findings = try parsed.compileEach(host: host.host) {
+          policies.policy.findings(in: $0.state, plan: nil, firstFile: firstFile)
+        }
+        for more in findings { review.add(more) }
       }
       let results = policies.policy.active.map { setting in
         Result(setting, review.findings.filter { $0.rule == setting.rule.id }, review.sources)

@@ -23,14 +23,18 @@ struct Validate: ParsableCommand {
     var findings: [ChainFinding] = []
     var seen: Set<ChainFinding> = []
     var counts = Counts()
-    try DocumentArguments.reporting { () throws(DocumentFaults) in
+    let parts = try DocumentArguments.reporting { () throws(DocumentFaults) in
       try parsed.compileEach(host: host.host) { compiled in
-        review.add(policies, compiled.state)
-        findings += ChainCheck.run(compiled.state, documents: compiled.state, isLive: false).filter {
-          seen.insert($0).inserted
-        }
-        counts.add(compiled.state)
+        Part(
+          findings: policies.policy.findings(in: compiled.state, plan: nil, firstFile: parsed.files.count),
+          breaks: ChainCheck.run(compiled.state, documents: compiled.state, isLive: false),
+          counts: Counts(compiled.state))
       }
+    }
+    for part in parts {
+      review.add(part.findings)
+      findings += part.breaks.filter { seen.insert($0).inserted }
+      counts.add(part.counts)
     }
     review.report()
     try review.refuse(ExitStatus.invalidDocument, "the documents are refused")
@@ -69,13 +73,29 @@ struct Validate: ParsableCommand {
     return shown
   }
 
-  /// What the hosts have together.
-  private struct Counts {
+  /// What there is to say of one host.
+  private struct Part: Sendable {
+    let findings: [Finding]
+    /// Of the chain from address to underlay.
+    let breaks: [ChainFinding]
+    let counts: Counts
+  }
+
+  /// What a host has, or all have together.
+  private struct Counts: Sendable {
     var vxlans = 0
     var bridges = 0
     var entries = 0
 
-    mutating func add(_ state: HostState) {
+    init() {}
+
+    mutating func add(_ other: Counts) {
+      vxlans += other.vxlans
+      bridges += other.bridges
+      entries += other.entries
+    }
+
+    init(_ state: HostState) {
       for link in state.links.values {
         if link.kind == .vxlan { vxlans += 1 }
         if link.kind == .bridge { bridges += 1 }
