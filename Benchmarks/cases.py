@@ -243,7 +243,7 @@ class Cases:
         contenders = []
         for kind in ("yaml", "csv", "ndjson"):
             document = f"{folder}/{kind}.yaml"
-            contenders.append(turn(f"weft validate, {kind}", [self.weft, "validate", document]))
+            contenders.append(turn(f"weft mtu, {kind}", [self.weft, "mtu", document]))
             contenders.append(turn(f"weft compile, {kind}", [self.weft, "compile", document, "--host", "host-0"]))
         contenders.append(turn("libyaml events in C", [f"{self.options.programs}/events", f"{folder}/yaml.yaml"]))
         self.take_turns("fabric", contenders)

@@ -94,9 +94,9 @@ class Results:
             yield "W5: weft to libyaml", weft, ("W5", size, "libyaml events in C"), 2.0
             yield "W5: weft to PyYAML", weft, ("W5", size, "PyYAML CSafeLoader"), 1.0
         for size in self.sizes("W6"):
-            yaml = ("W6", size, "weft validate, yaml")
-            yield "W6: reading CSV to YAML", ("W6", size, "weft validate, csv"), yaml, 0.5
-            yield "W6: reading JSON lines to YAML", ("W6", size, "weft validate, ndjson"), yaml, 0.5
+            yaml = ("W6", size, "weft mtu, yaml")
+            yield "W6: reading CSV to YAML", ("W6", size, "weft mtu, csv"), yaml, 0.5
+            yield "W6: reading JSON lines to YAML", ("W6", size, "weft mtu, ndjson"), yaml, 0.5
 
     def other_aims(self):
         """(text, figure or nil, limit), and the least where that is of use."""

@@ -243,74 +243,85 @@ public final class Applier {
     return true
   }
 
-  /// More steps than this are sent while the next are made.
-  private static let fewSteps = 2000000000
-
   private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
     let monitor = try LinkMonitor(socket, observed, plan)
     var encoder = RequestEncoder(observed: observed)
-    let outbox = Outbox(sender, isConcurrent: plan.steps.count > Self.fewSteps)
+    let batch = MessageBatch()
     var phase = Phase.clear
-    // Of the steps in a batch: how many they are, those that make or take a link, and where the next begins.
-    struct Load {
-      var count = 0
-      var links: [Step] = []
-      var end = 0
-    }
-    var load = Load()
-    var sent = Load()
     var done = 0
-    func settle() throws {
-      guard let answer = try outbox.settle() else { return }
-      for step in sent.links {
+    // Of the steps in the batch: how many they are, and those that make or take a link.
+    var pending = 0
+    var links: [Step] = []
+    func flush(_ upTo: Int) throws {
+      guard !batch.isEmpty else { return }
+      if isInterrupted() { throw ApplyError.interrupted }
+      // Numbers of links may be given again: nothing is sent to one that has become another link.
+      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
+      let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
+      batch.removeAll()
+      for step in links {
         monitor.note(step, encoder)
         witness?.note(step, encoder.index(of: step.link))
       }
       witness?.keepUp()
-      let refused = answer.filter { !plan.isAsGoodAsDone($0) }
+      links.removeAll(keepingCapacity: true)
       guard refused.isEmpty else {
         let failed = Set(refused.map(\.tag)).count
         throw ApplyError.refused(
-          plan.causes(of: refused), carriedOut: done + sent.count - failed, steps: plan.steps.count)
+          plan.causes(of: refused), carriedOut: done + pending - failed, steps: plan.steps.count)
       }
-      done = sent.end
+      pending = 0
+      done = upTo
       progress?(done, plan.steps.count)
     }
-    func flush(_ upTo: Int) throws {
-      // What follows a failure must not run: the kernel has answered for one batch before the next is sent.
-      try settle()
-      guard !outbox.batch.isEmpty else { return }
-      if isInterrupted() { throw ApplyError.interrupted }
-      // Numbers of links may be given again: nothing is sent to one that has become another link.
-      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
-      load.end = upTo
-      sent = load
-      load = Load()
-      outbox.send()
-    }
-    // On its way out of here nothing may be under way.
-    defer { _ = try? outbox.settle() }
-    for (index, step) in plan.steps.enumerated() {
-      if step.phase != phase || outbox.batch.isFull || step.isSetting {
+    var index = 0
+    func make(_ phaseOfStep: Phase, isAlone: Bool = false, _ encode: (MessageBatch, UInt32) -> Void) throws {
+      // What follows a failure must not run: the kernel answers for one phase before the next is sent.
+      if phaseOfStep != phase || batch.isFull || isAlone {
         try flush(index)
-        phase = step.phase
+        phase = phaseOfStep
       }
-      if step.isSetting {
-        try settle()
+      guard !isAlone else { return }
+      encode(batch, UInt32(truncatingIfNeeded: index))
+      pending += 1
+      index += 1
+    }
+    func makeAll<Entry>(
+      _ entries: [Entry], _ phase: Phase, _ put: (Entry, MessageBatch, UInt32) -> Void
+    ) throws {
+      for entry in entries { try make(phase) { put(entry, $0, $1) } }
+    }
+    for stretch in plan.steps.stretches {
+      switch stretch {
+      case .step(let step) where step.isSetting:
+        try make(step.phase, isAlone: true) { _, _ in }
         do {
           try step.write(to: sender)
         } catch {
           let failure = StepFailure(step: step, error: error)
           throw ApplyError.refused([failure], carriedOut: index, steps: plan.steps.count)
         }
-        continue
+        index += 1
+      case .step(let step):
+        try make(step.phase) { step.encode(with: &encoder, into: $0, tag: $1) }
+        if step.changesLinks { links.append(step) }
+      case .entries(let new):
+        let tables = new.tables
+        // The tables that are large: without a step, and a change, made of each entry.
+        if let entries = tables.fdb {
+          try makeAll(entries, new.phase) { encoder.put($0, on: new.link, into: $1, tag: $2) }
+        } else if let entries = tables.bridgeFDB {
+          try makeAll(entries, new.phase) { encoder.put($0, of: new.link, into: $1, tag: $2) }
+        } else if let entries = tables.neighbours {
+          try makeAll(entries, new.phase) { encoder.put($0, on: new.link, into: $1, tag: $2) }
+        } else {
+          for place in 0..<stretch.count {
+            try make(new.phase) { new.step(at: place).encode(with: &encoder, into: $0, tag: $1) }
+          }
+        }
       }
-      step.encode(with: &encoder, into: outbox.batch, tag: UInt32(truncatingIfNeeded: index))
-      load.count += 1
-      if step.changesLinks { load.links.append(step) }
     }
     try flush(plan.steps.count)
-    try settle()
   }
 
   // MARK: And back

@@ -104,39 +104,93 @@ private final class Hearing: Sendable {
   /// What the kernel has to tell, and whether it has told that alone.
   struct Case {
     var reader: EntryEventReader
-    var steps: StepList.Iterator
-    /// The next step that the kernel has to tell of; nil behind the last.
-    var expected: Step?
+    private var stretches: [StepList.Stretch]
+    private var next = 0
+    /// What the kernel has to tell next.
+    private var expected = Expectation.nothing
     var isCredible = true
     /// As they are to be in the end, of the links that matter.
-    let tables: [InterfaceName: EntryTables]
+    private let tables: [InterfaceName: EntryTables]
+
+    private enum Expectation {
+      case nothing
+      case step(Step)
+      case fdb(InterfaceName, [FDBEntry], at: Int)
+      case bridgeFDB(InterfaceName, [BridgeFDBEntry], at: Int)
+      case neighbours(InterfaceName, [Neighbour], at: Int)
+    }
 
     init(_ reader: EntryEventReader, _ steps: StepList, tables: [InterfaceName: EntryTables]) {
       self.reader = reader
-      self.steps = steps.makeIterator()
+      stretches = steps.stretches
       self.tables = tables
       advance()
     }
 
-    mutating func advance() {
-      while let step = steps.next() {
-        switch step.operation {
-        case .entry(.fdb), .entry(.bridgeFDB), .entry(.neighbour):
-          expected = step
+    /// Whether all has been told.
+    var isComplete: Bool { if case .nothing = expected { true } else { false } }
+
+    /// To the next stretch of steps that the kernel tells of.
+    private mutating func advance() {
+      while next < stretches.count {
+        defer { next += 1 }
+        switch stretches[next] {
+        case .step(let step):
+          switch step.operation {
+          case .entry(.fdb), .entry(.bridgeFDB), .entry(.neighbour):
+            expected = .step(step)
+            return
+          default: continue
+          }
+        case .entries(let new):
+          let tables = new.tables
+          if let entries = tables.fdb {
+            expected = .fdb(new.link, entries, at: 0)
+          } else if let entries = tables.bridgeFDB {
+            expected = .bridgeFDB(new.link, entries, at: 0)
+          } else if let entries = tables.neighbours {
+            expected = .neighbours(new.link, entries, at: 0)
+          } else {
+            continue
+          }
           return
-        default: continue
         }
       }
-      expected = nil
+      expected = .nothing
     }
 
     mutating func take(_ message: NetlinkMessage) {
-      guard isCredible, let event = reader.read(message), let tables = tables[event.link] else { return }
-      if let step = expected, event.tells(of: step) {
+      guard isCredible, let event = reader.read(message) else { return }
+      if hears(event) { return }
+      if let tables = tables[event.link], event.concerns(tables) { isCredible = false }
+    }
+
+    /// Whether an event is the one that is expected; then the next one is.
+    private mutating func hears(_ event: EntryEventReader.Event) -> Bool {
+      switch (expected, event.entry) {
+      case (.fdb(let link, let entries, let place), .fdb(let entry)):
+        guard event.tells(ofNew: entries[place], entry, on: link) else { return false }
+        if place + 1 < entries.count { expected = .fdb(link, entries, at: place + 1) } else { advance() }
+      case (.bridgeFDB(let link, let entries, let place), .bridgeFDB(let entry)):
+        guard event.tells(ofNew: entries[place], entry, on: link) else { return false }
+        if place + 1 < entries.count {
+          expected = .bridgeFDB(link, entries, at: place + 1)
+        } else {
+          advance()
+        }
+      case (.neighbours(let link, let entries, let place), .neighbour(let entry)):
+        guard event.tells(ofNew: entries[place], entry, on: link) else { return false }
+        if place + 1 < entries.count {
+          expected = .neighbours(link, entries, at: place + 1)
+        } else {
+          advance()
+        }
+      case (.step(let step), _):
+        guard event.tells(of: step) else { return false }
         advance()
-      } else if event.concerns(tables) {
-        isCredible = false
+      default: return false
       }
+      return true
     }
   }
 
@@ -171,7 +225,7 @@ private final class Hearing: Sendable {
   /// Whether all is told of what has been sent: the kernel tells it before it answers.
   func isProven() -> Bool {
     hear()
-    return state.withLock { $0.isCredible && $0.expected == nil }
+    return state.withLock { $0.isCredible && $0.isComplete }
   }
 
   func end() {
@@ -195,8 +249,14 @@ extension EntryEventReader.Event {
   private func tells<Entry: TableEntry>(of change: EntryChange<Entry>, _ entry: Entry) -> Bool {
     switch change {
     case .delete(let old): isDeletion && entry.hasSameIdentity(as: old)
-    case .create(let wanted), .replace(_, let wanted):
-      !isDeletion && entry == wanted && entry.origin.belongsToWeft(tableIsDescribed: true)
+    case .create(let wanted), .replace(_, let wanted): tells(ofNew: wanted, entry, on: link)
     }
+  }
+
+  fileprivate func tells<Entry: TableEntry>(
+    ofNew wanted: Entry, _ entry: Entry, on link: InterfaceName
+  ) -> Bool {
+    !isDeletion && self.link == link && entry == wanted
+      && entry.origin.belongsToWeft(tableIsDescribed: true)
   }
 }

@@ -210,15 +210,23 @@ extension Array where Element: TableEntry {
   public var joined: [Element] { EntryChange.joined(map { .create($0) }).map(\.entry) }
 }
 
-extension Array where Element: TableEntry {
-  /// The entry of a sorted table with the identity of another one.
-  public func entry(withIdentityOf other: Element) -> Element? {
+extension Array {
+  /// The first place of a sorted array from which on something is so; its end where it is so nowhere.
+  package func firstPlace(where isBehind: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {
       let middle = (low + high) / 2
-      if Element.precedes(self[middle], other) { low = middle + 1 } else { high = middle }
+      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
     }
-    return low < count && self[low].hasSameIdentity(as: other) ? self[low] : nil
+    return low
+  }
+}
+
+extension Array where Element: TableEntry {
+  /// The entry of a sorted table with the identity of another one.
+  public func entry(withIdentityOf other: Element) -> Element? {
+    let place = firstPlace { !Element.precedes($0, other) }
+    return place < count && self[place].hasSameIdentity(as: other) ? self[place] : nil
   }
 
   /// Each entry once, the first of those with one identity.

@@ -111,7 +111,7 @@ public struct ChainCheck {
   private func source<Entry: TableEntry>(_ entry: Entry, of link: LinkState) -> SourcePosition {
     if entry.source.isKnown { return entry.source }
     let described = documents.links[link.name]
-    let same = described?.tables[Entry.self]?.first(withIdentityOf: entry)
+    let same = described?.tables[Entry.self]?.entry(withIdentityOf: entry)
     return same?.source ?? described?.source ?? .none
   }
 
@@ -411,25 +411,5 @@ private struct MACList {
     guard place < macs.count, macs[place] == mac else { return false }
     next = place + 1
     return true
-  }
-}
-
-extension Array {
-  /// Where in a sorted array something begins to be so; its end if nowhere.
-  fileprivate func firstPlace(where isBehind: (Element) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
-  }
-}
-
-extension Array where Element: TableEntry {
-  /// Of a table, which is sorted.
-  fileprivate func first(withIdentityOf entry: Element) -> Element? {
-    let place = firstPlace { !Element.precedes($0, entry) }
-    return place < count && self[place].hasSameIdentity(as: entry) ? self[place] : nil
   }
 }

@@ -5,16 +5,16 @@ import OverlayModel
 /// New entries that follow each other in one table are kept as a stretch of that table: 100,000 of them take no more
 /// than the table does, which the wanted state has anyway. Whoever walks the list sees a step for each.
 public struct StepList: RandomAccessCollection, Sendable {
-  private(set) var stretches: [Stretch] = []
+  package private(set) var stretches: [Stretch] = []
   /// Where each stretch ends in the list.
   private var ends: [Int] = []
 
   /// One step, or new entries.
-  enum Stretch: Sendable {
+  package enum Stretch: Sendable {
     case step(Step)
     case entries(NewEntries)
 
-    var count: Int {
+    package var count: Int {
       switch self {
       case .step: 1
       case .entries(let new): new.entries.count
@@ -34,16 +34,23 @@ public struct StepList: RandomAccessCollection, Sendable {
   }
 
   /// New entries of one table of a link.
-  struct NewEntries: Sendable {
-    let link: InterfaceName
+  package struct NewEntries: Sendable {
+    package let link: InterfaceName
     let kind: LinkKind
-    let phase: Phase
+    package let phase: Phase
     let isShown: Bool
     /// Where the document asks for those that name no place of their own.
     let source: SourcePosition
     let entries: any EntryRun
 
-    func step(at offset: Int) -> Step {
+    /// The entries, in the table that they are of; it has no others.
+    package var tables: EntryTables {
+      var tables = EntryTables()
+      entries.record(in: &tables)
+      return tables
+    }
+
+    package func step(at offset: Int) -> Step {
       let change = entries.creation(at: offset)
       return Step(
         link, kind, .entry(change.change), phase: phase, isShown: isShown,
@@ -58,12 +65,8 @@ public struct StepList: RandomAccessCollection, Sendable {
 
   public subscript(place: Int) -> Step {
     // The first stretch that ends behind the place.
-    var (low, high) = (0, ends.count - 1)
-    while low < high {
-      let middle = (low + high) / 2
-      if ends[middle] > place { high = middle } else { low = middle + 1 }
-    }
-    return stretches[low].step(at: place - (low == 0 ? 0 : ends[low - 1]))
+    let stretch = ends.firstPlace { $0 > place }
+    return stretches[stretch].step(at: place - (stretch == 0 ? 0 : ends[stretch - 1]))
   }
 
   /// Walks the stretches, instead of looking each place up.
@@ -166,5 +169,12 @@ private struct Run<Entry: TableEntry>: EntryRun {
     return (Entry.tableChange(.create(entry)), entry.source)
   }
 
-  func record(in tables: inout EntryTables) { tables[Entry.self, default: []] += entries }
+  func record(in tables: inout EntryTables) {
+    // The whole of an array is not copied.
+    if tables[Entry.self] == nil {
+      tables[Entry.self] = entries
+    } else {
+      tables[Entry.self, default: []] += entries
+    }
+  }
 }
