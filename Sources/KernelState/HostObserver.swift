@@ -54,11 +54,16 @@ public struct HostObserver {
         byIndex[index]?.neighbours = known.links[link.name]?.neighbours ?? []
       }
     } else {
+      // Where no other socket is to be had, one after the other.
+      let reading = try? NeighbourReading(socket)
       try readFDB(scope, &byIndex)
-      let neighbours = try NeighbourObserver.observe(socket)
-      for index in byIndex.keys {
-        byIndex[index]?.neighbours = (neighbours[index] ?? []).sorted(by: Neighbour.precedes)
+      let neighbours: [Int32: [Neighbour]]
+      if let reading {
+        neighbours = try reading.take()
+      } else {
+        neighbours = try NeighbourObserver.sorted(socket)
       }
+      for index in byIndex.keys { byIndex[index]?.neighbours = neighbours[index] ?? [] }
     }
     let addresses = try AddressObserver.observe(socket)
     for index in byIndex.keys {

@@ -1,0 +1,47 @@
+import Foundation
+import Netlink
+import OverlayModel
+import Synchronization
+
+/// Reads neighbours by a socket and in a thread of its own: the kernel needs no lock for them that FDB entries, which
+/// are read meanwhile, would wait for.
+final class NeighbourReading: Sendable {
+  /// The thread's alone.
+  private struct Socket: @unchecked Sendable { let socket: NetlinkSocket }
+
+  private let result = Mutex<Result<[Int32: [Neighbour]], NetlinkError>>(.success([:]))
+  private let done = DispatchSemaphore(value: 0)
+
+  /// Begins to read.
+  ///
+  /// - Parameter sibling: a socket in the namespace.
+  init(_ sibling: NetlinkSocket) throws(NetlinkError) {
+    let own = Socket(socket: try sibling.sibling(listeningTo: []))
+    Thread.detachNewThread { [self] in
+      let answer: Result<[Int32: [Neighbour]], NetlinkError>
+      do throws(NetlinkError) {
+        answer = .success(try NeighbourObserver.sorted(own.socket))
+      } catch {
+        answer = .failure(error)
+      }
+      result.withLock { $0 = answer }
+      done.signal()
+    }
+  }
+
+  /// The entries of each link, sorted. To be called once.
+  func take() throws(NetlinkError) -> [Int32: [Neighbour]] {
+    done.wait()
+    return try result.withLock { result in
+      defer { result = .success([:]) }
+      return result
+    }.get()
+  }
+}
+
+extension NeighbourObserver {
+  /// The entries of each link, sorted.
+  static func sorted(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [Neighbour]] {
+    try observe(socket).mapValues { $0.sorted(by: Neighbour.precedes) }
+  }
+}
