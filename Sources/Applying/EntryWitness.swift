@@ -88,7 +88,7 @@ final class EntryWitness {
   /// something is lost.
   func keepUp() {
     batches += 1
-    if batches % Self.batchesBetween == 0 { hearing.hear() }
+    if batches % Self.batchesBetween == 0 { hearing.hear(waits: batches % (4 * Self.batchesBetween) == 0) }
   }
 
   private var batches = 0
@@ -194,30 +194,37 @@ private final class Hearing: Sendable {
     }
   }
 
-  /// The socket is used by whoever has the lock; only waiting for it needs none.
+  /// The socket is used by whoever has the lock.
   private struct Listener: @unchecked Sendable { let socket: NetlinkSocket }
 
   private let listener: Listener
   private let state: Mutex<Case>
-  /// That it is closed ends the thread.
-  private let bell = Pipe()
+  /// Ends the thread.
+  private let bell = DispatchSemaphore(value: 0)
   private let done = DispatchSemaphore(value: 0)
 
   init(_ socket: NetlinkSocket, _ state: sending Case) {
     listener = Listener(socket: socket)
     self.state = Mutex(state)
     Thread.detachNewThread { [self] in
-      while listener.socket.awaitMessages(or: bell.fileHandleForReading.fileDescriptor) { hear() }
+      // Whoever waits at the socket is woken up for each event, by whom the events are of: that costs more than the
+      // events do.
+      while bell.wait(timeout: .now() + Self.pause) == .timedOut { hear() }
       done.signal()
     }
   }
 
+  private static let pause = DispatchTimeInterval.milliseconds(2)
+
   /// Hears what the kernel has told so far.
-  func hear() {
-    state.withLock { state in
+  ///
+  /// - Parameter waits: whether to wait for whoever is just hearing it.
+  func hear(waits: Bool = true) {
+    func hear(_ state: inout Case) {
       let isWhole = try? listener.socket.readPending { state.take($0) }
       if isWhole != true { state.isCredible = false }
     }
+    if waits { state.withLock { hear(&$0) } } else { _ = state.withLockIfAvailable { hear(&$0) } }
   }
 
   func note(_ link: LinkState, _ index: Int32) { state.withLock { $0.reader.note(link, index) } }
@@ -229,7 +236,7 @@ private final class Hearing: Sendable {
   }
 
   func end() {
-    try? bell.fileHandleForWriting.close()
+    bell.signal()
     done.wait()
   }
 }

@@ -111,18 +111,6 @@ public final class NetlinkSocket {
     }
   }
 
-  /// Waits until the kernel has told something, or there is something to read at another descriptor.
-  ///
-  /// - Returns: whether the kernel has.
-  public func awaitMessages(or descriptor: Int32) -> Bool {
-    var descriptors = [
-      pollfd(fd: mnl_socket_get_fd(socket), events: Int16(POLLIN), revents: 0),
-      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-    ]
-    while poll(&descriptors, 2, -1) < 0 { guard errno == EINTR else { return false } }
-    return descriptors[1].revents == 0
-  }
-
   deinit {
     mnl_socket_close(socket)
     receiveBuffer.deallocate()
