@@ -66,6 +66,7 @@ public struct DocumentCompiler: FaultCollector {
     state = HostState(
       links: reader.declarations.values.map(\.link), sources: SourceMap(files: files.map(\.name)))
     state.tables.nexthops = reader.nexthops
+    state.unaddressedEndpoints = reader.unaddressedEndpoints
   }
 
   /// Whether a key is there but could not be read: what depends on it cannot be judged.

@@ -26,6 +26,8 @@ struct DocumentReader: NodeReader {
   private(set) var memberships: [Membership] = []
   /// Nil where no file speaks of nexthops.
   private(set) var nexthops: [Nexthop]?
+  /// Of the networks that the host has a part in.
+  private(set) var unaddressedEndpoints: [UnaddressedEndpoint] = []
   /// What the files say of a fabric as a whole.
   var fabric = FabricDeclaration()
 
@@ -124,6 +126,7 @@ struct DocumentReader: NodeReader {
   /// Puts under the declarations what a fabric means for one host: what is declared already has the last word.
   mutating func add(_ lowering: FabricLowering) {
     diagnostics += lowering.diagnostics
+    unaddressedEndpoints += lowering.unaddressedEndpoints
     for (name, lowered) in lowering.links {
       guard let declared = declarations[name] else {
         declarations[name] = Declaration(link: lowered)

@@ -209,6 +209,8 @@ public struct HostState: Sendable, Equatable {
   public var missingKinds: Set<LinkKind>
   /// Observed: what the protocol numbers of entries are called on this host, `zebra` say.
   public var protocolNames: [UInt8: String]
+  /// Desired: the endpoints of this host's networks of which documents give no IP address.
+  public var unaddressedEndpoints: [UnaddressedEndpoint] = []
   /// Desired: the documents behind the positions.
   public var sources: SourceMap
 
@@ -240,6 +242,19 @@ public struct HostState: Sendable, Equatable {
 
   /// The links by name, for work that must come out the same every time.
   public var sortedLinks: [LinkState] { links.values.sorted { $0.name < $1.name } }
+}
+
+/// An endpoint of a fabric of which its document gives no IP address.
+public struct UnaddressedEndpoint: Sendable, Equatable {
+  public let network: String
+  public let mac: MACAddress
+  public let source: SourcePosition
+
+  public init(network: String, mac: MACAddress, source: SourcePosition) {
+    self.network = network
+    self.mac = mac
+    self.source = source
+  }
 }
 
 /// What a kernel may lack beside kinds of links and attributes.

@@ -111,6 +111,35 @@ extension RuleTests {
         "deny a.yaml:7:34: macvlan gw: neighbour 10.0.0.4 has 02:00:00:00:00:04, which has no FDB entry: add one to the `fdb` of vx0, or to the `fdb` of br0; an endpoint of a fabric gets it by its `port`",
       ]),
     RuleCase(
+      rule: "endpoint-ip", setting: "{severity: deny}",
+      good: """
+        fabric: {vteps: {a: 192.0.2.1, b: 192.0.2.2, c: 192.0.2.3}}
+        networks:
+          vx: {vni: 1, endpoints: {02:00:00:00:00:01: {ip: 10.0.0.1, vtep: b}}}
+          # None of this host's.
+          others: {vni: 2, vteps: [b, c], endpoints: {02:00:00:00:00:02: {vtep: b}}}
+        """,
+      // Neither kind of tunnel, nor having no tunnel at all, makes a difference.
+      bad: """
+        fabric: {vteps: {a: 192.0.2.1, b: 192.0.2.2}}
+        networks:
+          vx: {vni: 1, endpoints: {02:00:00:00:00:01: {ip: 10.0.0.1, vtep: b}, 02:00:00:00:00:02: {vtep: b}}}
+          gnv: {vni: 2, encapsulation: geneve, endpoints: {02:00:00:00:00:03: {vtep: b}}}
+          gre: {vni: 5000, encapsulation: nvgre, endpoints: {02:00:00:00:00:04: {vtep: a}}}
+          alone:
+            vni: 4
+            vteps: [a]
+            endpoints:
+              02:00:00:00:00:05: {vtep: a, port: tap0}
+        """,
+      findings: ["4:72 network vx:02", "5:52 network gnv:03", "6:54 network gre:04", "11:7 network alone:05"]
+        .map {
+          let parts = $0.split(separator: " ", maxSplits: 1).map(String.init)
+          let (network, last) = (parts[1].dropLast(3), parts[1].suffix(2))
+          return
+            "deny a.yaml:\(parts[0]): \(network): endpoint 02:00:00:00:00:\(last) has no IP address: give it an `ip`, so that VTEPs can answer ARP and ND for it"
+        }),
+    RuleCase(
       rule: "fdb-needs-neighbour", setting: "{severity: warn}",
       good: """
         vxlans:
@@ -125,7 +154,7 @@ extension RuleTests {
           br0: {ports: {vx0: }}
         """,
       findings: [
-        "warn a.yaml:3:23: vxlan vx0: no IP address of 02:00:00:00:00:01 is known: give the endpoint an `ip`, or add one to the `neighbours` of br0"
+        "warn a.yaml:3:23: vxlan vx0: no IP address of 02:00:00:00:00:01 is known: add one to the `neighbours` of br0"
       ]),
   ]
 }

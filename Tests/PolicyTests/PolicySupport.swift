@@ -8,12 +8,11 @@ import Testing
 let packageRoot = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-/// A state from one document, without its first line.
+/// A state from one document, without its first line; of a fabric that of its first VTEP.
 func state(_ document: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> HostState {
   do throws(DocumentFaults) {
-    return try DocumentCompiler.compile([
-      SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(document)\n".utf8))
-    ]).state
+    let parsed = ParsedDocuments([SourceFile(name: "a.yaml", bytes: Array("weft: 1\n\(document)\n".utf8))])
+    return try parsed.compile(host: parsed.hosts.first).state
   } catch {
     let text = DiagnosticRenderer(files: error.files).render(error.diagnostics)
     Issue.record("\(text)", sourceLocation: sourceLocation)

@@ -17,6 +17,7 @@ struct FabricLowering {
   var memberships: [DocumentReader.Membership] = []
   var nexthops: [Nexthop] = []
   var diagnostics: [Diagnostic] = []
+  var unaddressedEndpoints: [UnaddressedEndpoint] = []
   /// Where networks here are `single-device`: what they share.
   var shared: SharedDevice?
 
@@ -36,6 +37,7 @@ struct FabricLowering {
     for vrf in resolved.vrfs where vrf.members.contains(host) { lowerVRF(vrf) }
     closeShared()
     nexthops.sort(by: Nexthop.precedes)
+    unaddressedEndpoints = own.flatMap(\.unaddressed)
   }
 
   var fabric: Fabric { resolved.fabric }

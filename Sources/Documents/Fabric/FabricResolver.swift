@@ -25,6 +25,7 @@ struct ResolvedFabric {
     var membersByAddress: [Int] = []
     /// Of a `static` one: who has which address, the same on every host.
     var neighbours: [Neighbour] = []
+    var unaddressed: [UnaddressedEndpoint] = []
 
     var name: String { intent.name }
     var source: SourcePosition { intent.source }
@@ -425,6 +426,9 @@ struct FabricResolver: FaultCollector {
         first.source, "first given here")
     }
     checkAddresses(endpoints, &network, what)
+    network.unaddressed = endpoints.filter { !$0.hasAddresses }.map {
+      UnaddressedEndpoint(network: network.name, mac: $0.mac, source: $0.source)
+    }
     network.hasEndpointPorts = endpoints.contains { !$0.port.isNone }
     network.intent.endpoints = endpoints
   }

@@ -52,6 +52,16 @@ extension Rule {
         }
       }),
     Rule(
+      "endpoint-ip", "Each endpoint of a fabric has an IP address beside its MAC address.",
+      check: { subject, _ in
+        subject.state.unaddressedEndpoints.map {
+          Violation(
+            "network \($0.network)", $0.source,
+            "endpoint \($0.mac) has no IP address: give it an `ip`, so that VTEPs can answer ARP and ND for it"
+          )
+        }
+      }),
+    Rule(
       "neighbour-needs-fdb",
       "Each neighbour of a bridge, or of a link on it, has its MAC address in an FDB: of a VXLAN port, or of the bridge.",
       check: { subject, _ in
@@ -66,19 +76,20 @@ extension Rule {
       }),
     Rule(
       "fdb-needs-neighbour",
-      "Each unicast MAC address of a VXLAN device is that of a neighbour of its bridge, or of a link on it.",
+      "Each unicast MAC address of a VXLAN device is that of a neighbour of its bridge, or of a link on it; of a fabric's endpoints `endpoint-ip` tells.",
       check: { subject, _ in
-        subject.overlays.flatMap { overlay -> [Violation] in
+        let endpoints = Set(subject.state.unaddressedEndpoints.map(\.mac))
+        return subject.overlays.flatMap { overlay -> [Violation] in
           let known = Set(overlay.neighbours.map(\.entry.mac))
           var seen: Set<MACAddress> = []
           return overlay.devices.flatMap { device in
             (device.fdb ?? []).filter { entry in
-              !entry.mac.holdsDestinationList && !known.contains(entry.mac)
+              !entry.mac.holdsDestinationList && !known.contains(entry.mac) && !endpoints.contains(entry.mac)
                 && seen.insert(entry.mac).inserted
             }.map {
               Violation(
                 device, $0.source,
-                "no IP address of \($0.mac) is known: give the endpoint an `ip`, or add one to the `neighbours` of \(overlay.bridge.name)"
+                "no IP address of \($0.mac) is known: add one to the `neighbours` of \(overlay.bridge.name)"
               )
             }
           }
