@@ -244,84 +244,15 @@ public final class Applier {
   }
 
   private func send(_ plan: Plan, _ observed: HostState, _ witness: EntryWitness?) throws {
-    let monitor = try LinkMonitor(socket, observed, plan)
-    var encoder = RequestEncoder(observed: observed)
-    let batch = MessageBatch()
-    var phase = Phase.clear
-    var done = 0
-    // Of the steps in the batch: how many they are, and those that make or take a link.
-    var pending = 0
-    var links: [Step] = []
-    func flush(_ upTo: Int) throws {
-      guard !batch.isEmpty else { return }
-      if isInterrupted() { throw ApplyError.interrupted }
-      // Numbers of links may be given again: nothing is sent to one that has become another link.
-      if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: "a link changed its number") }
-      let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
-      batch.removeAll()
-      for step in links {
-        monitor.note(step, encoder)
-        witness?.note(step, encoder.index(of: step.link))
-      }
+    var sending = try PlanSending(plan, observed: observed, socket, sender)
+    sending.isInterrupted = isInterrupted
+    sending.progress = progress
+    try sending.run { links, encoder in
+      for step in links { witness?.note(step, encoder.index(of: step.link)) }
       witness?.keepUp()
-      links.removeAll(keepingCapacity: true)
-      guard refused.isEmpty else {
-        let failed = Set(refused.map(\.tag)).count
-        throw ApplyError.refused(
-          plan.causes(of: refused), carriedOut: done + pending - failed, steps: plan.steps.count)
-      }
-      pending = 0
-      done = upTo
-      progress?(done, plan.steps.count)
+    } refused: { failures, carriedOut in
+      throw ApplyError.refused(failures, carriedOut: carriedOut, steps: plan.steps.count)
     }
-    var index = 0
-    func make(_ phaseOfStep: Phase, isAlone: Bool = false, _ encode: (MessageBatch, UInt32) -> Void) throws {
-      // What follows a failure must not run: the kernel answers for one phase before the next is sent.
-      if phaseOfStep != phase || batch.isFull || isAlone {
-        try flush(index)
-        phase = phaseOfStep
-      }
-      guard !isAlone else { return }
-      encode(batch, UInt32(truncatingIfNeeded: index))
-      pending += 1
-      index += 1
-    }
-    func makeAll<Entry>(
-      _ entries: [Entry], _ phase: Phase, _ put: (Entry, MessageBatch, UInt32) -> Void
-    ) throws {
-      for entry in entries { try make(phase) { put(entry, $0, $1) } }
-    }
-    for stretch in plan.steps.stretches {
-      switch stretch {
-      case .step(let step) where step.isSetting:
-        try make(step.phase, isAlone: true) { _, _ in }
-        do {
-          try step.write(to: sender)
-        } catch {
-          let failure = StepFailure(step: step, error: error)
-          throw ApplyError.refused([failure], carriedOut: index, steps: plan.steps.count)
-        }
-        index += 1
-      case .step(let step):
-        try make(step.phase) { step.encode(with: &encoder, into: $0, tag: $1) }
-        if step.changesLinks { links.append(step) }
-      case .entries(let new):
-        let tables = new.tables
-        // The tables that are large: without a step, and a change, made of each entry.
-        if let entries = tables.fdb {
-          try makeAll(entries, new.phase) { encoder.put($0, on: new.link, into: $1, tag: $2) }
-        } else if let entries = tables.bridgeFDB {
-          try makeAll(entries, new.phase) { encoder.put($0, of: new.link, into: $1, tag: $2) }
-        } else if let entries = tables.neighbours {
-          try makeAll(entries, new.phase) { encoder.put($0, on: new.link, into: $1, tag: $2) }
-        } else {
-          for place in 0..<stretch.count {
-            try make(new.phase) { new.step(at: place).encode(with: &encoder, into: $0, tag: $1) }
-          }
-        }
-      }
-    }
-    try flush(plan.steps.count)
   }
 
   // MARK: And back
@@ -374,7 +305,7 @@ public final class Applier {
 
 extension StepFailure {
   /// Whether it may come of what others did since the kernel was looked at.
-  fileprivate var isRace: Bool {
+  var isRace: Bool {
     // EBUSY: the number that was meant for a new link has been given to another one.
     if case .create = step.operation, error.code == EBUSY { return true }
     return [EEXIST, ENOENT, ENODEV, ESRCH].contains(error.code)
@@ -383,28 +314,10 @@ extension StepFailure {
 
 extension NetlinkError {
   /// Whether messages may have been carried out although the call failed.
-  fileprivate var isUncertain: Bool { code == ENOBUFS || code == ETIMEDOUT }
+  var isUncertain: Bool { code == ENOBUFS || code == ETIMEDOUT }
 }
 
 extension Plan {
-  fileprivate func isAsGoodAsDone(_ failure: NetlinkSocket.Failure) -> Bool {
-    steps[Int(failure.tag)].isDeletion
-      && [ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL].contains(failure.error.code)
-  }
-
-  /// Without the failures that follow from others: what is to be done with a link that could not be made.
-  fileprivate func causes(of refused: [NetlinkSocket.Failure]) -> [StepFailure] {
-    var missing: Set<InterfaceName> = []
-    var result: [StepFailure] = []
-    for failure in refused {
-      let step = steps[Int(failure.tag)]
-      if missing.contains(step.link) { continue }
-      if case .create = step.operation { missing.insert(step.link) }
-      result.append(StepFailure(step: step, error: failure.error))
-    }
-    return result
-  }
-
   /// Whether all that is left is to delete entries. The kernel has said of each deletion that it was done: so all
   /// that was wanted is there, and somebody else goes on writing.
   fileprivate var onlyDeletesEntries: Bool {

@@ -52,10 +52,7 @@ extension HostState {
     // What entries mean depends on the devices that they are of, and on the links that they name.
     guard links.count == now.links.count else { return false }
     return now.links.values.allSatisfy { link in
-      guard let before = links[link.name], before.index == link.index, before.kind == link.kind,
-        before.bridge == link.bridge, before.specific == link.specific,
-        before.base[.mac] == link.base[.mac], before.vnis == link.vnis
-      else { return false }
+      guard let before = links[link.name], link.readsEntries(like: before) else { return false }
       let bridge = link.bridge.flatMap { links[$0] }
       guard isWanted(link) else { return true }
       switch link.kind {

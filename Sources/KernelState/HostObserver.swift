@@ -35,9 +35,12 @@ public struct HostObserver {
 
   public init(_ socket: NetlinkSocket) { self.socket = socket }
 
-  /// - Parameter known: where FDB and neighbour entries are known, for the rest alone to be read: these.
+  /// - Parameters:
+  ///   - known: where FDB and neighbour entries are known, for the rest alone to be read: these.
+  ///   - isStale: of which links they are read all the same.
   public func observe(
-    _ scope: ObservationScope, knowing known: HostState? = nil
+    _ scope: ObservationScope, knowing known: HostState? = nil,
+    except isStale: (LinkState) -> Bool = { _ in false }
   ) throws(NetlinkError) -> HostState {
     let links = try LinkObserver.observe(socket)
     var byIndex = Dictionary(links.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
@@ -53,6 +56,7 @@ public struct HostObserver {
         byIndex[index]?.bridgeFDB = known.links[link.name]?.bridgeFDB
         byIndex[index]?.neighbours = known.links[link.name]?.neighbours ?? []
       }
+      try reread(byIndex.values.filter(isStale), scope, &byIndex)
     } else {
       // Where no other socket is to be had, one after the other.
       let reading = try? NeighbourReading(socket)
@@ -179,28 +183,73 @@ public struct HostObserver {
 
   private func wantsTables(_ link: LinkState, _ scope: ObservationScope) -> Bool { scope.includes(link) }
 
-  private func readFDB(_ scope: ObservationScope, _ links: inout [Int32: LinkState]) throws(NetlinkError) {
-    var filters: [FDBObserver.Filter] = []
-    var covered: Set<InterfaceName> = []
+  /// The links whose FDB entries are to be read: bridges, with whose entries come those of their ports, and the VXLAN
+  /// devices that are in none of these.
+  private func holders(
+    _ scope: ObservationScope, _ links: [Int32: LinkState]
+  ) -> (bridges: [LinkState], devices: [LinkState]) {
     let wanted = links.values.filter { wantsTables($0, scope) }.sorted { $0.index < $1.index }
     // With a port go the entries that its bridge has for it: they are read whosever the bridge is.
     let bridges = Set(wanted.compactMap(\.bridge))
-    let readers = links.values.filter {
-      $0.kind == .bridge && (bridges.contains($0.name) || wantsTables($0, scope))
+    return (
+      links.values.filter { $0.kind == .bridge && (bridges.contains($0.name) || wantsTables($0, scope)) }
+        .sorted { $0.index < $1.index }, wanted.filter { $0.kind == .vxlan }
+    )
+  }
+
+  private func readFDB(_ scope: ObservationScope, _ links: inout [Int32: LinkState]) throws(NetlinkError) {
+    let (bridges, devices) = holders(scope, links)
+    let covered = Set(bridges.map(\.name))
+    let entries = try dumpFDB(
+      bridges.map { .bridge($0.index) }
+        + devices.filter { $0.bridge.map { covered.contains($0) } != true }.map { .device($0.index) }, links)
+    for link in bridges { links[link.index]?.bridgeFDB = sorted(entries.bridge[link.index]) }
+    for link in devices { links[link.index]?.fdb = sorted(entries.vxlan[link.index]) }
+  }
+
+  /// Reads FDB and neighbour entries of a few links, where those of the others are known; with a port go the entries
+  /// that its bridge has for it.
+  private func reread(
+    _ stale: [LinkState], _ scope: ObservationScope, _ links: inout [Int32: LinkState]
+  ) throws(NetlinkError) {
+    guard !stale.isEmpty else { return }
+    let names = Set(stale.map(\.name))
+    let (bridges, devices) = holders(scope, links)
+    let staleBridges = bridges.filter { names.contains($0.name) }
+    let covered = Set(staleBridges.map(\.name))
+    let ports = stale.filter { link in
+      guard let bridge = link.bridge else { return link.kind == .vxlan }
+      return !covered.contains(bridge)
     }
-    for link in readers.sorted(by: { $0.index < $1.index }) {
-      filters.append(.bridge(link.index))
-      links[link.index]?.bridgeFDB = []
-      covered.insert(link.name)
+    let present = Set(links.values.map(\.name))
+    let entries = try dumpFDB(
+      staleBridges.map { .bridge($0.index) } + ports.map { .device($0.index) }, links)
+    for link in devices where names.contains(link.name) {
+      links[link.index]?.fdb = sorted(entries.vxlan[link.index])
     }
-    for link in wanted where link.kind == .vxlan {
-      if link.bridge.map({ covered.contains($0) }) != true { filters.append(.device(link.index)) }
-      links[link.index]?.fdb = []
+    for bridge in bridges {
+      let fresh = entries.bridge[bridge.index] ?? []
+      if covered.contains(bridge.name) {
+        links[bridge.index]?.bridgeFDB = sorted(fresh)
+      } else if ports.contains(where: { $0.bridge == bridge.name }) {
+        // It may be one that nobody wanted to know of before.
+        let others = (bridge.bridgeFDB ?? []).filter { present.contains($0.port) && !names.contains($0.port) }
+        links[bridge.index]?.bridgeFDB = sorted(others + fresh.filter { names.contains($0.port) })
+      }
     }
-    guard !filters.isEmpty else { return }
-    if filters.count > Self.filteredDumpLimit { filters = [.everything] }
+    let all = stale.count > Self.filteredDumpLimit ? try NeighbourObserver.sorted(socket) : nil
+    for link in stale {
+      var own = all
+      if own == nil { own = try NeighbourObserver.sorted(socket, of: link.index) }
+      links[link.index]?.neighbours = own?[link.index] ?? []
+    }
+  }
+
+  private func dumpFDB(
+    _ filters: [FDBObserver.Filter], _ links: [Int32: LinkState]
+  ) throws(NetlinkError) -> FDBObserver {
     var observer = FDBObserver(links: links)
-    for filter in filters {
+    for filter in filters.count > Self.filteredDumpLimit ? [.everything] : filters {
       do {
         try observer.observe(socket, filter)
       } catch  where error.code == ENODEV {
@@ -208,12 +257,11 @@ public struct HostObserver {
         continue
       }
     }
-    for (index, entries) in observer.vxlan where links[index]?.fdb != nil {
-      links[index]?.fdb = deduplicated(entries.sorted(by: FDBEntry.precedes))
-    }
-    for (index, entries) in observer.bridge where links[index]?.bridgeFDB != nil {
-      links[index]?.bridgeFDB = deduplicated(entries.sorted(by: BridgeFDBEntry.precedes))
-    }
+    return observer
+  }
+
+  private func sorted<Entry: TableEntry>(_ entries: [Entry]?) -> [Entry] {
+    deduplicated((entries ?? []).sorted(by: Entry.precedes))
   }
 
   /// The kernel walks the FDB without a lock that lasts: an entry may come twice.

@@ -41,7 +41,9 @@ final class NeighbourReading: Sendable {
 
 extension NeighbourObserver {
   /// The entries of each link, sorted.
-  static func sorted(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [Neighbour]] {
-    try observe(socket).mapValues { $0.sorted(by: Neighbour.precedes) }
+  static func sorted(
+    _ socket: NetlinkSocket, of link: Int32 = 0
+  ) throws(NetlinkError) -> [Int32: [Neighbour]] {
+    try observe(socket, of: link).mapValues { $0.sorted(by: Neighbour.precedes) }
   }
 }

@@ -144,11 +144,18 @@ struct FDBObserver {
 
 /// Reads neighbour entries that stay: permanent ones, and those that carry a program's mark.
 enum NeighbourObserver {
-  static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [Int32: [Neighbour]] {
+  /// - Parameter link: those of this one alone; 0: of all.
+  static func observe(
+    _ socket: NetlinkSocket, of link: Int32 = 0
+  ) throws(NetlinkError) -> [Int32: [Neighbour]] {
     var entries: [Int32: [Neighbour]] = [:]
     try socket.dump(
-      type: RTM_GETNEIGH, build: { $0.put(header: ndmsg()) }, restart: { entries = [:] },
-      read: { read($0, into: &entries) })
+      type: RTM_GETNEIGH,
+      build: { writer in
+        writer.put(header: ndmsg())
+        if link != 0 { writer.put(NDA_IFINDEX, link) }
+      },
+      restart: { entries = [:] }, read: { read($0, into: &entries) })
     return entries
   }
 

@@ -62,21 +62,29 @@ public final class NetlinkSocket {
 
   /// Another socket in the same namespace, which hears what the kernel tells these groups.
   ///
-  /// - Parameter groups: RTNLGRP_… of linux/rtnetlink.h.
+  /// - Parameters:
+  ///   - groups: RTNLGRP_… of linux/rtnetlink.h.
+  ///   - later: such that an older kernel may lack.
   /// - Throws: ``NetlinkError``; ESTALE where the namespace's name stands for another one by now.
-  public func sibling(listeningTo groups: [Int32]) throws(NetlinkError) -> NetlinkSocket {
+  public func sibling(
+    listeningTo groups: [Int32], ifKnown later: [Int32] = []
+  ) throws(NetlinkError) -> NetlinkSocket {
     let other = try NetlinkSocket(in: namespace)
     guard other.namespaceCookie == namespaceCookie else {
       throw NetlinkError(code: ESTALE, context: "opening a second netlink socket")
     }
-    for var group in groups {
+    for var group in groups + later {
       let size = socklen_t(MemoryLayout<Int32>.size)
       guard mnl_socket_setsockopt(other.socket, Int32(NETLINK_ADD_MEMBERSHIP), &group, size) == 0 else {
+        if errno == EINVAL, later.contains(group) { continue }
         throw .last("listening to the kernel")
       }
     }
     return other
   }
+
+  /// For poll(2): readable when ``readPending(_:)`` has something to read.
+  public var descriptor: Int32 { mnl_socket_get_fd(socket) }
 
   /// The number that the kernel gives to the socket's namespace and to no other until the next boot
   /// (SO_NETNS_COOKIE, since Linux 5.14); 0 where it gives none.

@@ -136,10 +136,13 @@ public struct Note: Sendable, Equatable {
 public struct PlanProblem: Error, Sendable, Equatable {
   public let text: String
   public let source: SourcePosition
+  /// The link that cannot be made as the document says; none where it is the host as a whole.
+  public let link: InterfaceName
 
-  public init(_ text: String, source: SourcePosition) {
+  public init(_ text: String, source: SourcePosition, link: InterfaceName = .none) {
     self.text = text
     self.source = source
+    self.link = link
   }
 }
 

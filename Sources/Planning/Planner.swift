@@ -39,6 +39,8 @@ public struct Planner {
   /// What those take that stay whatever is wanted.
   let otherClaims: VxlanClaims
   var plan: Plan
+  /// The link that is being planned for.
+  var current = InterfaceName.none
   /// Links that the plan deletes, makes anew, or moves: with a port go the bridge's entries for it.
   var leaving: Set<InterfaceName> = []
   /// Ports that are made anew, and whose bridge gets its static entries for them back at once.
@@ -80,7 +82,10 @@ public struct Planner {
 
   mutating func run() {
     depths = Self.depths(observed.links.merging(desired.links) { _, wanted in wanted })
-    for link in observed.sortedLinks where desired.links[link.name] == nil { planUnnamed(link) }
+    for link in observed.sortedLinks where desired.links[link.name] == nil {
+      current = link.name
+      planUnnamed(link)
+    }
     // What stands on a link after that link; bridges when it is known which ports leave.
     var order: [(link: LinkState, depth: Int, turn: Int)] = []
     for link in desired.sortedLinks {
@@ -90,9 +95,11 @@ public struct Planner {
     }
     order.sort { ($0.turn, $0.depth, $0.link.name) < ($1.turn, $1.depth, $1.link.name) }
     for (link, _, _) in order {
+      current = link.name
       let isDescribed = link.owner == .weft || (options.isRestoring && link.kind?.table != nil)
       if isDescribed { planOwned(link) } else { planReferenced(link) }
     }
+    current = .none
     planBackups()
     planNexthops()
     // Within a phase what others stand on, or are part of, is made first and deleted last; bridges come up
@@ -393,7 +400,7 @@ extension Planner {
   }
 
   mutating func problem(_ text: String, _ source: SourcePosition) {
-    plan.problems.append(PlanProblem(text, source: source))
+    plan.problems.append(PlanProblem(text, source: source, link: current))
   }
 
   mutating func note(_ text: String, _ source: SourcePosition = .none) {

@@ -113,7 +113,7 @@ public struct StepList: RandomAccessCollection, Sendable {
           entries: Run(entries: entries))))
   }
 
-  private mutating func append(_ stretch: Stretch) {
+  mutating func append(_ stretch: Stretch) {
     stretches.append(stretch)
     ends.append(endIndex + stretch.count)
   }

@@ -1,4 +1,3 @@
-import Applying
 import OverlayModel
 import Planning
 
@@ -10,7 +9,7 @@ import Planning
 
 extension StepFailure {
   /// What was tried, the kernel's own words, and what to do about it.
-  var explanation: String {
+  public var explanation: String {
     var text = "\(subject): the kernel says: \(error)"
     if let advice { text += ": \(advice)" }
     return text
