@@ -14,6 +14,7 @@ let package = Package(
     .library(name: "Planning", targets: ["Planning"]),
     .library(name: "Policies", targets: ["Policies"]),
     .library(name: "Applying", targets: ["Applying"]),
+    .library(name: "Agent", targets: ["Agent"]),
     // For the fuzzers alone, a package of their own.
     .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     // For the tests alone, which load it into the command: it has to be a file of its own.
@@ -22,6 +23,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
   ],
   targets: [
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -37,10 +41,19 @@ let package = Package(
     .target(name: "Planning", dependencies: ["OverlayModel", "CNetlinkRoute"]),
     .target(name: "Policies", dependencies: ["Documents", "Planning"]),
     .target(name: "Applying", dependencies: ["KernelState", "Planning", "Netlink"]),
+    .target(
+      name: "Agent",
+      dependencies: [
+        "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "FlyingFox", package: "FlyingFox"),
+      ]),
     .executableTarget(
       name: "weft",
       dependencies: [
-        "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
+        "Agent", "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Random states and a model of the kernel, for the properties that the tests below check.

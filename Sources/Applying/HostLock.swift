@@ -19,11 +19,11 @@ public final class HostLock {
   /// - Parameters:
   ///   - namespace: the inode of the namespace.
   ///   - waiting: called once with the holder's words, before the wait.
-  public init(
+  public convenience init(
     _ directory: StateDirectory, namespace identity: UInt64, holder: Holder, waiting: (Holder) -> Void
   ) throws(StateDirectory.Failure) {
     let name = Self.name(identity)
-    descriptor = try directory.openFile(name, O_RDWR | O_CREAT)
+    let descriptor = try directory.openFile(name, O_RDWR | O_CREAT)
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK else { throw .last("\(directory.path)/\(name)") }
       waiting(Self.read(descriptor))
@@ -31,22 +31,54 @@ public final class HostLock {
         guard errno == EINTR else { throw .last("\(directory.path)/\(name)") }
       }
     }
-    ftruncate(descriptor, 0)
-    var words = holder
-    words.withUTF8 { bytes in _ = pwrite(descriptor, bytes.baseAddress, bytes.count, 0) }
+    self.init(descriptor, holder)
   }
 
   deinit { close(descriptor) }
 
   /// Who holds the lock at this moment; nil if nobody does.
-  public static func holder(_ directory: StateDirectory, namespace identity: UInt64) -> Holder? {
-    guard let file = try? directory.openFile(name(identity), O_RDONLY) else { return nil }
+  public static func holder(
+    _ directory: StateDirectory, namespace identity: UInt64, _ purpose: Purpose = .changing
+  ) -> Holder? {
+    guard let file = try? directory.openFile(name(identity, purpose), O_RDONLY) else { return nil }
     defer { close(file) }
     guard flock(file, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
     return read(file)
   }
 
-  private static func name(_ identity: UInt64) -> String { "netns-\(identity).lock" }
+  /// Takes a lock if nobody has it.
+  ///
+  /// - Returns: nil if somebody has.
+  public static func take(
+    _ directory: StateDirectory, namespace identity: UInt64, _ purpose: Purpose = .changing, holder: Holder
+  ) throws(StateDirectory.Failure) -> HostLock? {
+    let name = name(identity, purpose)
+    let descriptor = try directory.openFile(name, O_RDWR | O_CREAT)
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      defer { close(descriptor) }
+      guard errno == EWOULDBLOCK || errno == EINTR else { throw .last("\(directory.path)/\(name)") }
+      return nil
+    }
+    return HostLock(descriptor, holder)
+  }
+
+  private init(_ descriptor: Int32, _ holder: Holder) {
+    self.descriptor = descriptor
+    ftruncate(descriptor, 0)
+    var words = holder
+    words.withUTF8 { bytes in _ = pwrite(descriptor, bytes.baseAddress, bytes.count, 0) }
+  }
+
+  /// What a lock is for.
+  public enum Purpose: String, Sendable {
+    case changing = "lock"
+    /// There is one agent for a namespace.
+    case agent
+  }
+
+  private static func name(_ identity: UInt64, _ purpose: Purpose = .changing) -> String {
+    "netns-\(identity).\(purpose.rawValue)"
+  }
 
   private static func read(_ descriptor: Int32) -> Holder {
     var bytes = [UInt8](repeating: 0, count: 256)

@@ -17,6 +17,19 @@ public struct FailingObject: Sendable {
   fileprivate(set) var retryAt: ContinuousClock.Instant
   /// The entry, where it is one that is heard of.
   fileprivate var touched: [InterfaceName: EntryTables] = [:]
+
+  /// Whether it is an entry of a table.
+  ///
+  /// - Parameter table: as ``TableEntry/tableName`` has it.
+  public func concerns(_ device: InterfaceName, _ table: String) -> Bool {
+    guard let tables = touched[device] else { return false }
+    return switch table {
+    case FDBEntry.tableName: tables.fdb != nil
+    case BridgeFDBEntry.tableName: tables.bridgeFDB != nil
+    case Neighbour.tableName: tables.neighbours != nil
+    default: false
+    }
+  }
 }
 
 /// Keeps a host as it is wanted, for as long as it lives: hears what becomes of it, and sends just what differs.
@@ -98,10 +111,13 @@ public final class Reconciler {
 
   /// Whether a pass has something to do at this moment.
   public func isDue(_ now: ContinuousClock.Instant) -> Bool {
-    needsLook || needsPlan || needsResync || !focus.isEmpty || nextRetry.map { $0 <= now } == true
+    isUrgent || needsPaths || nextRetry.map { $0 <= now } == true
   }
 
-  /// Whether all that is to be done is about routes and the like, which can wait.
+  /// Whether it has something to do that cannot wait, as what is about routes alone can.
+  public var isUrgent: Bool { needsLook || needsPlan || needsResync || !focus.isEmpty }
+
+  /// When something that failed is to be tried again.
   public var nextRetry: ContinuousClock.Instant? {
     failing.values.lazy.filter { $0.attempts > 0 }.map(\.retryAt).min()
   }
@@ -152,10 +168,7 @@ public final class Reconciler {
       needsResync = true
     }
     if news.concernsRest { needsLook = true }
-    if news.concernsRoutes {
-      needsLook = true
-      needsPaths = true
-    }
+    if news.concernsRoutes { needsPaths = true }
     var touched: [InterfaceName: EntryTables] = [:]
     for (link, tables) in news.touched {
       guard let wanted = desired.links[link], let present = shadow.state.links[link] else { continue }
@@ -274,7 +287,8 @@ public final class Reconciler {
   }
 
   private func dependents(of links: Set<InterfaceName>) -> Set<InterfaceName> {
-    desired.dependents(of: links).union(shadow.state.dependents(of: links).filter { desired.links[$0] != nil })
+    desired.dependents(of: links).union(
+      shadow.state.dependents(of: links).filter { desired.links[$0] != nil })
   }
 
   private func planned(isWhole: Bool, leavingOut left: Set<InterfaceName>) -> Plan {

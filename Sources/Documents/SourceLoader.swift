@@ -72,18 +72,26 @@ public enum SourceLoader {
     var information = stat()
     guard stat(path, &information) == 0 else { throw last(path) }
     guard information.st_mode & S_IFMT == S_IFDIR else { return [try file(path)] }
-    let names = try list(path).filter { name in
-      !name.hasPrefix(".") && extensions.contains { name.hasSuffix($0) }
-    }
-    guard !names.isEmpty else {
+    let documents = try documentPaths(in: path)
+    guard !documents.isEmpty else {
       throw Failure(
         path: path,
         reason: "the directory holds no documents (\(extensions.map { "*\($0)" }.joined(separator: ", ")))")
     }
-    let folder = path.hasSuffix("/") ? path : path + "/"
     var files: [SourceFile] = []
-    for name in names.sorted() { files.append(try file(folder + name)) }
+    for path in documents { files.append(try file(path)) }
     return files
+  }
+
+  /// The paths of the documents in a folder, by name; none where it cannot be read.
+  package static func documents(in folder: String) -> [String] { (try? documentPaths(in: folder)) ?? [] }
+
+  private static func documentPaths(in path: String) throws(Failure) -> [String] {
+    let names = try list(path).filter { name in
+      !name.hasPrefix(".") && extensions.contains { name.hasSuffix($0) }
+    }
+    let folder = path.hasSuffix("/") ? path : path + "/"
+    return names.sorted().map { folder + $0 }
   }
 
   private static func list(_ path: String) throws(Failure) -> [String] {

@@ -136,7 +136,9 @@ public final class HostShadow {
       case RTM_NEWMDB, RTM_DELMDB:
         // What bridges learn of groups is not kept here.
         let header = message.header(br_port_msg.self)
-        if header.map({ kinds[Int32(bitPattern: $0.ifindex)] == .vxlan }) != false { news.concernsRest = true }
+        if header.map({ kinds[Int32(bitPattern: $0.ifindex)] == .vxlan }) != false {
+          news.concernsRest = true
+        }
       default: news.concernsRest = true
       }
     }

@@ -88,7 +88,8 @@ extension HostState {
     guard !names.isEmpty else { return self }
     var result = self
     for name in names { result.links[name] = nil }
-    for (name, link) in result.links where link.bridgeFDB?.contains(where: { names.contains($0.port) }) == true {
+    for (name, link) in result.links
+    where link.bridgeFDB?.contains(where: { names.contains($0.port) }) == true {
       result.links[name]?.bridgeFDB?.removeAll { names.contains($0.port) }
     }
     return result

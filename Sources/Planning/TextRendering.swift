@@ -93,7 +93,8 @@ public struct TextRendering {
     ["fdb", "flood", "mdb", "neighbour", "address", "nexthop"].contains(group.object) ? group : nil
   }
 
-  private func line(_ change: Change) -> String {
+  /// One change as its line, without a line feed.
+  public func line(_ change: Change) -> String {
     var line = "\(change.action.symbol) \(change.subject)"
     switch change.action {
     case .create, .delete:

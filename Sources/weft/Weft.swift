@@ -1,7 +1,7 @@
 import ArgumentParser
 
 @main
-struct Weft: ParsableCommand {
+struct Weft: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "weft",
     abstract: "Makes the overlay networks of this host as documents say.",
@@ -24,6 +24,7 @@ struct Weft: ParsableCommand {
       CommandGroup(
         name: "Host",
         subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),
+      CommandGroup(name: "Agent", subcommands: [AgentCommand.self]),
       CommandGroup(
         name: "Safety", subcommands: [Status.self, Confirm.self, Rollback.self, History.self]),
     ])

@@ -1,5 +1,5 @@
 /// One document as it was read, kept so that an error can quote the line it is about.
-public struct SourceFile: Sendable {
+public struct SourceFile: Sendable, Equatable {
   /// The name as the user gave it; standard input is `<stdin>`.
   public let name: String
   /// Everything in the file, also a byte order mark.
