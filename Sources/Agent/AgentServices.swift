@@ -46,7 +46,9 @@ struct ReloadService: Service {
   let control: AgentControl
 
   func run() async {
-    for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { control.reload() }
+    for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+      control.reload()
+    }
   }
 }
 
@@ -89,15 +91,19 @@ struct MetricsService: Service {
   func run() async throws {
     let server: HTTPServer
     switch address.kind {
-    case .v4(let host, let port): server = HTTPServer(address: try .inet(ip4: host, port: port), logger: .disabled)
-    case .v6(let host, let port): server = HTTPServer(address: try .inet6(ip6: host, port: port), logger: .disabled)
+    case .v4(let host, let port):
+      server = HTTPServer(address: try .inet(ip4: host, port: port), logger: .disabled)
+    case .v6(let host, let port):
+      server = HTTPServer(address: try .inet6(ip6: host, port: port), logger: .disabled)
     case .unix(let path):
       // One that another agent left.
       unlink(path)
       server = HTTPServer(address: .unix(path: path), logger: .disabled)
     }
     await server.appendRoute("GET /metrics") { [control] _ in
-      guard let metrics = await control.metrics() else { return HTTPResponse(statusCode: .serviceUnavailable) }
+      guard let metrics = await control.metrics() else {
+        return HTTPResponse(statusCode: .serviceUnavailable)
+      }
       return HTTPResponse(
         statusCode: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
         body: Data(metrics.text.utf8))

@@ -151,31 +151,3 @@ struct History: ParsableCommand {
     }
   }
 }
-
-struct Status: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Say whether a change is under way, or was interrupted.",
-    discussion: "Exits 0 if neither is so, 1 if something waits for `weft rollback` or `weft confirm`.")
-
-  @OptionGroup var namespace: NamespaceOption
-
-  func run() throws {
-    let session = try HostSession.open(namespace)
-    let journal = try session.openJournal(forgets: false)
-    if let holder = session.lockHolder {
-      let waits = journal?.phase == .confirming
-      return Console.print(
-        waits
-          ? "\(holder) waits to be confirmed: `weft confirm` keeps the change.\n"
-          : "\(holder) is at work.\n")
-    }
-    if let journal {
-      Console.print("\(journal.interruption)\n\(journal.text)")
-      throw ExitStatus.failed
-    }
-    guard let last = try session.store.history().last else {
-      return Console.print("No change is under way, and none was made since the boot.\n")
-    }
-    Console.print("No change is under way. The last one: \(last.journal.author): \(last.journal.summary).\n")
-  }
-}
