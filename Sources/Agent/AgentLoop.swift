@@ -87,6 +87,7 @@ final class AgentLoop {
   private var statusAt: ContinuousClock.Instant?
   private var lastStatus = ContinuousClock.now - .seconds(1)
   private var watchdogAt: ContinuousClock.Instant?
+  private var lookAt = ContinuousClock.now + leastLookInterval
   /// A new version of the documents has not yet been applied: what is changed for it is no drift.
   private var isApplying = true
   private var isReady = false
@@ -101,6 +102,10 @@ final class AgentLoop {
   private static let lockDelay = Duration.milliseconds(100)
   private static let statusInterval = Duration.seconds(1)
   private static let shownFailures = 100
+  /// The kernel does not tell of everything: not of what is set at a link that is down, nor of most settings of IP. So
+  /// all but the large tables is looked at now and then, the less often the longer it takes.
+  private static let leastLookInterval = Duration.seconds(10)
+  private static let lookShare = 2000
 
   init(_ setup: AgentSetup, _ control: AgentControl) throws {
     self.setup = setup
@@ -262,7 +267,7 @@ final class AgentLoop {
     var polled = [reconciler.descriptor, source.descriptor, control.descriptor].map {
       pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
     }
-    let next = [loadAt, passAt, resyncAt, statusAt, watchdogAt].compactMap(\.self).min() ?? resyncAt
+    let next = [loadAt, passAt, resyncAt, lookAt, statusAt, watchdogAt].compactMap(\.self).min() ?? resyncAt
     let left = max(.zero, next - .now)
     // Rounded up: a little too early there would be nothing to do.
     let milliseconds = Int32(min((left.seconds * 1000).rounded(.up), 3_600_000))
@@ -280,6 +285,10 @@ final class AgentLoop {
       resyncAt = now + setup.resyncInterval
       passAt = now
     }
+    if lookAt <= now {
+      reconciler.lookAround()
+      lookAt = now + max(Self.leastLookInterval, (try timed { try pass() }) * Self.lookShare)
+    }
     try reconciler.hear(now: now)
     if passAt == nil, reconciler.isDue(now) {
       passAt = now + (reconciler.isUrgent ? Self.gathering : Self.routeDelay)
@@ -296,6 +305,12 @@ final class AgentLoop {
   }
 
   // MARK: Working
+
+  private func timed(_ body: () throws -> Void) rethrows -> Duration {
+    let start = ContinuousClock.now
+    try body()
+    return .now - start
+  }
 
   private func pass() throws {
     let start = ContinuousClock.now

@@ -140,6 +140,9 @@ public final class Reconciler {
     needsPlan = true
   }
 
+  /// Looks at everything but the large tables at the next pass, whatever was heard.
+  public func lookAround() { needsLook = true }
+
   /// Reads everything again at the next pass, whatever was heard.
   public func resync() { needsResync = true }
 
@@ -250,6 +253,7 @@ public final class Reconciler {
     if probe == nil, plan.needsProbe(shadow.state) {
       probe = try KernelProbe.run()
       // With the modules that it loads for the probe the kernel may have made links of its own.
+      needsLook = true
       try look()
       plan = settledPlan(isWhole: true, &pass, now)
     }

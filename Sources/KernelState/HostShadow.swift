@@ -39,7 +39,7 @@ public final class HostShadow {
     self.socket = socket
     let groups = [
       RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-      RTNLGRP_IPV6_ROUTE, RTNLGRP_MDB,
+      RTNLGRP_IPV6_ROUTE, RTNLGRP_MDB, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
     ]
     listener = try socket.sibling(
       listeningTo: groups.map { Int32($0.rawValue) },
@@ -68,9 +68,12 @@ public final class HostShadow {
     _ scope: ObservationScope, paths: [IPAddress: UInt32] = [:]
   ) throws(NetlinkError) -> Set<InterfaceName> {
     let known = state
+    // With a nexthop the kernel deletes the entries that need it, and does not tell.
+    let keepsNexthops = try NexthopObserver.observe(socket) == known.tables.nexthops
     var reread: Set<InterfaceName> = []
     func isStale(_ link: LinkState) -> Bool {
       guard let before = known.links[link.name], link.readsEntries(like: before) else { return true }
+      if !keepsNexthops, before.fdb?.contains(where: { $0.nexthop != 0 }) == true { return true }
       // Nobody wanted to know before.
       guard scope.includes(link) else { return false }
       return (link.kind == .vxlan && before.fdb == nil) || (link.kind == .bridge && before.bridgeFDB == nil)
