@@ -2,9 +2,11 @@
 import os
 import shutil
 import subprocess
+import time
 
 import workloads
-from lab import Failure, Taken
+from agent import Agent, storm
+from lab import Failure, Taken, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -17,6 +19,7 @@ class Sizes:
         self.growth = [(500, 1), (2000, 1), (5000, 5)] if quick else [(10_000, 1), (100_000, 1), (1_000_000, 20)]
         self.ifstate_entries = 10_000  # At 100,000 it takes several minutes.
         self.ifupdown2_tenants = 200
+        self.heals, self.idle_seconds, self.events = (40, 2, 20_000) if quick else (1000, 30, 1_000_000)
 
 
 class Cases:
@@ -286,6 +289,32 @@ class Cases:
     def start(self):
         self.take_turns("start", [("weft --version", lambda: self.results.add(
             "START", 1, "weft --version", self.lab.spend([self.weft, "--version"])), 4 * self.options.runs)])
+
+    def agent(self):
+        """Beside no peer: none does this."""
+        entries, vteps = self.sizes.entries, self.sizes.vteps
+        workload = workloads.Bulk(entries, vteps)
+        folder = self.folder("agent", workloads.write_bulk, workload, workload, False)
+        with self.lab.namespace() as namespace:
+            with Agent(self.weft, namespace, f"{folder}/weft.yaml", folder) as agent:
+                self.options.say("agent: healing")
+                for taken in agent.heal(entries, vteps, self.sizes.heals):
+                    self.results.add("AGENT", entries, "weft agent, one change", taken, entries)
+                agent.expect_nothing_to_do()
+                self.options.say("agent: idle")
+                time.sleep(2)
+                start, before = time.monotonic(), agent.seconds()
+                time.sleep(self.sizes.idle_seconds)
+                self.results.facts["idle"] = (agent.seconds() - before) / (time.monotonic() - start)
+                self.options.say("agent: a storm of events")
+                run(["ip", "-n", namespace.name, "link", "add", "storm0", "type", "vxlan", "id", "77", "dstport", "4799"])
+                storm(namespace, folder, self.sizes.events // 10)
+                time.sleep(1)
+                before = agent.memory()
+                storm(namespace, folder, self.sizes.events)
+                time.sleep(1)
+                self.results.facts["growth"] = agent.memory() / before
+                agent.expect_nothing_to_do()
 
     # MARK: instructions
 

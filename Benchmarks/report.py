@@ -8,7 +8,8 @@ import statistics
 TITLES = {
     "W1": "bulk, from nothing", "W2": "the same again", "W3": "some destinations changed",
     "W4": "tenants: device and bridge each", "VNI": "VNIs on one device", "W5": "parse (processor time)",
-    "W6": "fabric, one host of it", "W7": "growth and memory", "START": "weft --version",
+    "W6": "fabric, one host of it", "W7": "growth and memory",
+    "AGENT": "an agent heals one change", "START": "weft --version",
 }
 # The program that the others' ratio is to.
 REFERENCES = {"W1": "floor", "W4": "floor", "VNI": "floor", "W5": "libyaml events in C",
@@ -116,6 +117,12 @@ class Results:
         for small, large in zip(rows[1:], rows[2:]):
             growth = (large.value() / large.entries) / (small.value() / small.entries)
             yield f"W7: time an entry, {large.size} to {small.size}", growth, 1.5
+        for size in self.sizes("AGENT"):
+            heals = sorted(self.row("AGENT", size, "weft agent, one change").numbers("seconds"))
+            yield f"agent, {size}: milliseconds to heal, median", statistics.median(heals) * 1000, 10
+            yield f"agent, {size}: milliseconds to heal, 99 of 100", heals[len(heals) * 99 // 100] * 1000, 100
+            yield f"agent, {size}: percent of a processor, idle", self.facts["idle"] * 100, 0.1
+            yield f"agent, {size}: memory after all events to before", self.facts["growth"], 1.05
         row = self.row("START", 1, "weft --version")
         if row:
             yield "weft --version: milliseconds", row.value() * 1000, 15, row.value(min) * 1000

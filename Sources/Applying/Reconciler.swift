@@ -334,9 +334,9 @@ public final class Reconciler {
         pass.isPostponed = true
         return pass
       }
-      pass.plans.append(plan)
       unsettled = plan
-      try send(plan, now, &pass)
+      let done = try send(plan, now, &pass)
+      if !done.isEmpty { pass.plans.append(done) }
       try look()
     }
     withExtendedLifetime(held) {}
@@ -359,7 +359,9 @@ public final class Reconciler {
   /// How many messages of its own the kernel is let tell of before they are heard.
   private static let batchesBetweenHearing = 32
 
-  private func send(_ plan: Plan, _ now: ContinuousClock.Instant, _ pass: inout Pass) throws {
+  /// - Returns: what was done of it.
+  private func send(_ plan: Plan, _ now: ContinuousClock.Instant, _ pass: inout Pass) throws -> Plan {
+    var isUncertain = false
     var broken: Set<InterfaceName> = []
     var failures: [StepFailure] = []
     var batches = 0
@@ -379,6 +381,7 @@ public final class Reconciler {
     } catch let error as NetlinkError where error.isUncertain {
       needsResync = error.context != PlanSending.changedNumber
       needsLook = true
+      isUncertain = true
     }
     counters.refusals += failures.count
     for failure in failures where !failure.isRace {
@@ -392,6 +395,11 @@ public final class Reconciler {
       for step in plan.steps { focus.formUnion(step.touched) }
     }
     if !plan.steps.heads.allSatisfy(\.isEntry) { needsLook = true }
+    // What came of it is seen at the next look, and is none of what can be told.
+    if isUncertain { return plan.omitting { _ in true } }
+    guard !failures.isEmpty || !broken.isEmpty else { return plan }
+    let refused = Set(failures.map(\.step.failingObject))
+    return plan.omitting { broken.contains($0.link) || refused.contains($0.failingObject) }
   }
 
   // MARK: Failing
