@@ -220,7 +220,7 @@ extension LinkState {
   /// The attributes by which a link differs from one that nothing is said about.
   var summary: Change.Value {
     var fields: [(String, Change.Value)] = []
-    for set in [specific, base].compactMap(\.self) {
+    for set in [self.specific, self.base].compactMap(\.self) {
       for (row, attribute, value) in set.given where value != .unset {
         // Every link has them: they are of interest where somebody asks for them.
         if attribute.setting != nil, !set.position(of: row).isKnown { continue }
@@ -228,7 +228,7 @@ extension LinkState {
         fields.append((attribute.key, .scalar(value, attribute)))
       }
     }
-    if let bridge { fields.append(("bridge", .text(bridge.description))) }
+    if let bridge = self.bridge { fields.append(("bridge", .text(bridge.description))) }
     return .fields(fields)
   }
 }

@@ -260,11 +260,12 @@ extension LinkState {
   ///
   /// - Parameter entries: the bridge's own.
   func unknownAddress(at bridge: LinkState, _ entries: [BridgeFDBEntry]?) -> String? {
-    guard kind == .vlan || kind == .macvlan, case .mac(let mac) = base[.mac], bridge.kind == .bridge,
+    guard self.kind == .vlan || self.kind == .macvlan, case .mac(let mac) = self.base[.mac],
+      bridge.kind == .bridge,
       bridge.base[.mac] != .mac(mac)
     else { return nil }
     let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
-    let vlan = isFiltering && kind == .vlan ? specific?.number(.vlanID) ?? 0 : 0
+    let vlan = isFiltering && self.kind == .vlan ? self.specific?.number(.vlanID) ?? 0 : 0
     let name = bridge.name
     let isKnown = entries?.contains { $0.mac == mac && $0.port == name && UInt32($0.vlan) == vlan }
     if isKnown == true { return nil }
