@@ -245,9 +245,12 @@ public struct HostState: Sendable, Equatable {
   }
 
   /// The ports of each bridge, by name.
-  public var portsByBridge: [InterfaceName: [LinkState]] {
+  public var portsByBridge: [InterfaceName: [LinkState]] { Self.portsByBridge(sortedLinks) }
+
+  /// The same of links that are sorted already.
+  public static func portsByBridge(_ links: [LinkState]) -> [InterfaceName: [LinkState]] {
     var result: [InterfaceName: [LinkState]] = [:]
-    for link in sortedLinks {
+    for link in links {
       if let bridge = link.bridge { result[bridge, default: []].append(link) }
     }
     return result

@@ -150,9 +150,9 @@ extension Planner {
 
   /// The settings of IP that a new link does not get by itself.
   func settings(ofNew link: LinkState) -> [AttributeChange] {
-    link.base.given.compactMap { row, attribute, value in
+    link.base.givenSettings.compactMap { row, attribute, value in
       let before = observed.linkDefaults[row]
-      guard attribute.setting != nil, value != before else { return nil }
+      guard value != before else { return nil }
       return AttributeChange(
         row: row, attribute: attribute, before: before, after: value, position: link.base.position(of: row))
     }
