@@ -13,7 +13,9 @@ extension LinkState {
     var result = self
     result.source = declared.source
     result.base = self.base.overridden(by: declared.base)
-    if let specific = self.specific, let other = declared.specific { result.specific = specific.overridden(by: other) }
+    if let specific = self.specific, let other = declared.specific {
+      result.specific = specific.overridden(by: other)
+    }
     result.tables = self.tables.overridden(by: declared.tables)
     result.undescribedVNIs.formUnion(declared.undescribedVNIs)
     return result
