@@ -341,8 +341,8 @@ extension Plan {
       if !presentKinds.contains(step.kind), step.kind != .bridge, step.kind != .vxlan { return true }
       return [creation.state.specific, creation.state.port].compactMap(\.self).contains { set in
         set.given.contains { _, attribute, value in
-          value != attribute.initialValue && attribute.absentValue == nil
-            && (attribute.kernelOption != nil || attribute.since > KernelRelease(4, 15))
+          (attribute.kernelOption != nil || attribute.since > KernelRelease(4, 15))
+            && value != attribute.initialValue && attribute.absentValue == nil
         }
       }
     }

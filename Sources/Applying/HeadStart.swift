@@ -31,6 +31,12 @@ public final class HeadStart: Sendable {
     }
   }
 
+  /// Waits until the reading is done, or has failed.
+  package func awaitReading() {
+    done.wait()
+    done.signal()
+  }
+
   /// What was read, and the socket that has listened since; nil if that failed. To be called once.
   func take() -> (state: HostState, listener: NetlinkSocket)? {
     done.wait()

@@ -55,9 +55,10 @@ public struct Journal: Sendable, Equatable, Codable {
   /// The latest first.
   public var images: [HostImage]
 
+  /// - Parameter text: the plan as text, folded and without colours.
   public init(
     host: HostIdentity, command: String, user: String, pid: Int32, date: String, documents: [String],
-    plan: Plan
+    plan: Plan, text: String
   ) {
     version = Self.currentVersion
     self.host = host
@@ -67,7 +68,7 @@ public struct Journal: Sendable, Equatable, Codable {
     self.date = date
     self.documents = documents
     summary = plan.summary.text
-    text = TextRendering().render(plan)
+    self.text = text
     phase = .applying
     images = []
   }
@@ -81,9 +82,14 @@ public struct Journal: Sendable, Equatable, Codable {
     return Array(try encoder.encode(self))
   }
 
+  /// What says whether, and for whom, the rest is of use.
+  fileprivate struct Header: Decodable {
+    let version: Int
+    let host: HostIdentity?
+  }
+
   /// Reads what ``encoded()`` wrote; any other bytes are an error.
   public static func decode(_ bytes: [UInt8]) throws(JournalFault) -> Journal {
-    struct Header: Decodable { let version: Int }
     do {
       let header = try JSONDecoder().decode(Header.self, from: Data(bytes))
       guard header.version == currentVersion else { throw JournalFault.version(header.version) }
@@ -176,7 +182,7 @@ public final class JournalStore {
     var journal = journal
     if journal.phase != .interrupted { journal.phase = .done }
     // Those of another namespace with the same number go.
-    _ = try history()
+    removeForeignHistory()
     let numbers = historyNumbers()
     try directory.write(doneName((numbers.last ?? 0) + 1), try journal.encoded())
     for number in numbers.dropLast(Self.historyLimit - 1) { try directory.remove(doneName(number)) }
@@ -214,6 +220,17 @@ public final class JournalStore {
       guard name.hasPrefix(prefix), name.hasSuffix(".done") else { return nil }
       return Int(name.dropFirst(prefix.count).dropLast(".done".count))
     }.sorted()
+  }
+
+  /// Removes what is of another boot or namespace, by the head of each journal: the rest may be large.
+  private func removeForeignHistory() {
+    for number in historyNumbers() {
+      guard let bytes = try? directory.read(doneName(number)),
+        let header = try? JSONDecoder().decode(Journal.Header.self, from: Data(bytes)),
+        header.version == Journal.currentVersion, let host = header.host, host != self.host
+      else { continue }
+      try? directory.remove(doneName(number))
+    }
   }
 
   /// The changes that were done in this namespace since the boot, the latest last.

@@ -10,20 +10,9 @@ enum BridgeMulticastObserver {
   ) throws(NetlinkError) {
     let before = state
     var current = state
-    do {
-      try socket.dump(
-        type: RTM_GETMDB,
-        build: { writer in
-          var header = br_port_msg()
-          header.family = UInt8(PF_BRIDGE)
-          writer.put(header: header)
-        },
-        restart: { current = before }, read: { read($0, names, &current) })
-    } catch  where error.code == EOPNOTSUPP {
-      // A kernel without IGMP snooping.
-      return
-    }
-    state = current
+    let isThere = try MDBObserver.dump(
+      socket, restart: { current = before }, read: { read($0, names, &current) })
+    if isThere { state = current }
   }
 
   private static func read(

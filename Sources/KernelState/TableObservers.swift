@@ -453,6 +453,16 @@ enum MDBObserver {
     _ socket: NetlinkSocket, _ names: [Int32: InterfaceName]
   ) throws(NetlinkError) -> [Int32: [MDBEntry]] {
     var entries: [Int32: [MDBEntry]] = [:]
+    let isThere = try dump(socket, restart: { entries = [:] }, read: { read($0, names, into: &entries) })
+    return isThere ? entries.mapValues(\.sortedByIdentity) : [:]
+  }
+
+  /// Asks for the tables of bridges and VXLAN devices.
+  ///
+  /// - Returns: false if this is a kernel without IGMP snooping.
+  static func dump(
+    _ socket: NetlinkSocket, restart: () -> Void, read: (NetlinkMessage) -> Void
+  ) throws(NetlinkError) -> Bool {
     do {
       try socket.dump(
         type: RTM_GETMDB,
@@ -461,12 +471,11 @@ enum MDBObserver {
           header.family = UInt8(PF_BRIDGE)
           writer.put(header: header)
         },
-        restart: { entries = [:] }, read: { read($0, names, into: &entries) })
+        restart: restart, read: read)
     } catch  where error.code == EOPNOTSUPP {
-      // A kernel without IGMP snooping.
-      return [:]
+      return false
     }
-    return entries.mapValues(\.sortedByIdentity)
+    return true
   }
 
   static func read(

@@ -19,6 +19,14 @@ public final class AttributeTable: Sendable {
   public let isSentWhole: Bool
   public let rows: [Attribute]
   private let indices: [String: Int]
+  /// For each row the documented default, where that is a value.
+  let defaults: [AttributeValue?]
+  /// For each row ``Attribute/initialValue``.
+  let initialValues: [AttributeValue?]
+  /// The rows that are settings of IP.
+  let settings: [Int]
+  /// The row that says what a link is made on.
+  let lower: Int?
 
   public init(_ name: String, place: Place, isSentWhole: Bool = false, rows: [Attribute]) {
     self.name = name
@@ -26,6 +34,10 @@ public final class AttributeTable: Sendable {
     self.place = place
     self.rows = rows
     indices = Dictionary(rows.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+    defaults = rows.map { if case .value(let value) = $0.documentDefault { value } else { nil } }
+    initialValues = rows.map(\.initialValue)
+    settings = rows.indices.filter { rows[$0].setting != nil }
+    lower = rows.firstIndex { if case .lower = $0.type { true } else { false } }
   }
 
   public func index(of key: String) -> Int? { indices[key] }
@@ -90,12 +102,22 @@ public struct AttributeSet: Sendable {
     values.indices.compactMap { row in values[row].map { (row, table.rows[row], $0) } }
   }
 
+  /// Those of ``given`` that are settings of IP.
+  public var givenSettings: [(row: Int, attribute: Attribute, value: AttributeValue)] {
+    table.settings.compactMap { row in values[row].map { (row, table.rows[row], $0) } }
+  }
+
+  /// What the kernel gives to a new object whose creator says nothing.
+  public static func initial(_ table: AttributeTable) -> AttributeSet {
+    var set = AttributeSet(table)
+    set.values = table.initialValues
+    return set
+  }
+
   /// The same with the documented default where nothing is said, for a link that weft owns.
   public func withDefaults() -> AttributeSet {
     var result = self
-    for (row, attribute) in table.rows.enumerated() where result.values[row] == nil {
-      if case .value(let value) = attribute.documentDefault { result.values[row] = value }
-    }
+    for row in values.indices where values[row] == nil { result.values[row] = table.defaults[row] }
     return result
   }
 
@@ -112,23 +134,23 @@ public struct AttributeSet: Sendable {
     if case .number(let number) = self[attribute] { number } else { nil }
   }
 
+  /// The same, or the documented default where nothing is said.
+  public func numberOrDefault(_ attribute: Attribute) -> UInt32? {
+    guard let row = table.index(of: attribute), case .number(let number) = values[row] ?? table.defaults[row]
+    else { return nil }
+    return number
+  }
+
   public func address(_ attribute: Attribute) -> IPAddress? {
     if case .address(let address) = self[attribute] { address } else { nil }
   }
 
   /// The link that one of this kind is made on.
-  public var lower: InterfaceName? {
-    for (row, attribute) in table.rows.enumerated() {
-      if case .lower = attribute.type, case .link(let name) = values[row] { return name }
-    }
-    return nil
-  }
+  public var lower: InterfaceName? { table.lower.flatMap { values[$0]?.link } }
 
   /// Sets ``lower``, where this kind has one.
   public mutating func setLower(_ name: InterfaceName) {
-    for (row, attribute) in table.rows.enumerated() {
-      if case .lower = attribute.type { values[row] = .link(name) }
-    }
+    if let row = table.lower { values[row] = .link(name) }
   }
 
   public func link(_ attribute: Attribute) -> InterfaceName? {
@@ -182,7 +204,8 @@ extension AttributeSet {
   public func changes(from observed: AttributeSet) -> [AttributeChange] {
     var changes: [AttributeChange] = []
     for row in values.indices {
-      guard let wanted = values[row] else { continue }
+      // Almost always it is the same.
+      guard let wanted = values[row], wanted != observed.values[row] else { continue }
       let attribute = table.rows[row]
       let before = observed.values[row]
       if attribute.isSame(wanted, before) { continue }

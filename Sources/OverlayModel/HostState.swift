@@ -89,65 +89,78 @@ public enum LinkOwner: Sendable, Equatable {
   case others
 }
 
-/// One link, as it is wanted or as it is; its tables are members of it.
+/// One link, as it is wanted or as it is; its ``Fields`` and its tables are members of it.
+///
+/// Links are handed about, sorted and looked up far more often than they are changed: a copy is one reference.
 @dynamicMemberLookup
 public struct LinkState: Sendable, Equatable {
-  public var name: InterfaceName
-  /// Nil in a desired state that refers to a link of any kind.
-  public var kind: LinkKind?
-  public var owner: LinkOwner
-  /// What every link has.
-  public var base: AttributeSet
-  /// What links of this kind have.
-  public var specific: AttributeSet?
-  /// The bridge that it is a port of.
-  public var bridge: InterfaceName?
-  /// Its attributes as a port.
-  public var port: AttributeSet?
-  /// Desired: the link may be missing.
-  public var isOptional = false
+  /// What there is to say of a link.
+  public struct Fields: Sendable, Equatable {
+    public var name: InterfaceName
+    /// Nil in a desired state that refers to a link of any kind.
+    public var kind: LinkKind?
+    public var owner: LinkOwner
+    /// What every link has.
+    public var base = AttributeSet(.link)
+    /// What links of this kind have.
+    public var specific: AttributeSet?
+    /// The bridge that it is a port of.
+    public var bridge: InterfaceName?
+    /// Its attributes as a port.
+    public var port: AttributeSet?
+    /// Desired: the link may be missing.
+    public var isOptional = false
 
-  public var tables = EntryTables()
+    public var tables = EntryTables()
 
-  public subscript<Value>(dynamicMember member: WritableKeyPath<EntryTables, Value>) -> Value {
-    get { tables[keyPath: member] }
-    set { tables[keyPath: member] = newValue }
+    /// Desired: the VNIs of an `external` device whose entries no document describes.
+    public var undescribedVNIs: Set<UInt32> = []
+    /// Observed: the link that this one is made on, and goes with: a macvlan's, or an 802.1Q link's (IFLA_LINK).
+    public var lower: InterfaceName?
+    /// Observed: the link group (IFLA_GROUP).
+    public var group: UInt32 = 0
+    /// Observed: the kernel's number for the link.
+    public var index: Int32 = 0
+    /// Observed: the master that is not a bridge, a bond say.
+    public var hasOtherMaster = false
+    /// Where the document describes it.
+    public var source = SourcePosition.none
+    /// Where the document makes it a port.
+    public var portSource = SourcePosition.none
   }
 
-  /// Desired: the VNIs of an `external` device whose entries no document describes.
-  public var undescribedVNIs: Set<UInt32> = []
-  /// Observed: the link that this one is made on, and goes with: a macvlan's, or an 802.1Q link's (IFLA_LINK).
-  public var lower: InterfaceName?
-  /// Observed: the link group (IFLA_GROUP).
-  public var group: UInt32 = 0
-  /// Observed: the kernel's number for the link.
-  public var index: Int32 = 0
-  /// Observed: the master that is not a bridge, a bond say.
-  public var hasOtherMaster = false
-  /// Where the document describes it.
-  public var source = SourcePosition.none
-  /// Where the document makes it a port.
-  public var portSource = SourcePosition.none
+  /// One element: an array is copied when it is changed, and not before.
+  @usableFromInline var fields: [Fields]
 
   public init(name: InterfaceName, kind: LinkKind?, owner: LinkOwner) {
-    self.name = name
-    self.kind = kind
-    self.owner = owner
-    base = AttributeSet(.link)
-    specific = kind?.table.map { AttributeSet($0) }
+    fields = [
+      Fields(name: name, kind: kind, owner: owner, specific: kind?.table.map { AttributeSet($0) })
+    ]
   }
 
-  public var noun: String { kind?.noun ?? "link" }
+  @inlinable
+  public subscript<Value>(dynamicMember member: WritableKeyPath<Fields, Value>) -> Value {
+    get { fields[0][keyPath: member] }
+    _modify { yield &fields[0][keyPath: member] }
+  }
+
+  @inlinable
+  public subscript<Value>(dynamicMember member: WritableKeyPath<EntryTables, Value>) -> Value {
+    get { fields[0].tables[keyPath: member] }
+    _modify { yield &fields[0].tables[keyPath: member] }
+  }
+
+  public var noun: String { self.kind?.noun ?? "link" }
 
   /// No link, but the host: what has its tables where others have those of links.
   public static let host = LinkState(name: .none, kind: nil, owner: .others)
 
   /// The link that this one stands on for good: that of an 802.1Q link, or of a macvlan.
-  public var foundation: InterfaceName? { specific?.lower }
+  public var foundation: InterfaceName? { self.specific?.lower }
 
   /// The family of the underlay that a tunnel is made for: IPv6 if any of its addresses is.
   public var underlayFamily: IPAddress.Family {
-    guard let specific else { return .v4 }
+    guard let specific = self.specific else { return .v4 }
     for attribute in [Attribute.local, .group, .remote] where specific.address(attribute)?.family == .v6 {
       return .v6
     }
@@ -157,7 +170,7 @@ public struct LinkState: Sendable, Equatable {
   /// Where a VXLAN device sends what it has no entry for: the kernel keeps it in the FDB, under
   /// the zero address.
   public var defaultDestination: IPAddress? {
-    guard kind == .vxlan, let specific else { return nil }
+    guard self.kind == .vxlan, let specific = self.specific else { return nil }
     return specific.address(.group) ?? specific.address(.remote)
   }
 }
@@ -169,17 +182,17 @@ extension LinkState {
   public func vteps(nexthops: [Nexthop]?) -> Set<IPAddress> {
     var result: Set<IPAddress> = []
     for attribute in [Attribute.group, .remote] {
-      if let address = specific?.address(attribute) { result.insert(address) }
+      if let address = self.specific?.address(attribute) { result.insert(address) }
     }
     var last: IPAddress?
     var groups: Set<UInt32> = []
-    for entry in tables.fdb ?? [] {
+    for entry in self.tables.fdb ?? [] {
       if entry.nexthop != 0 { groups.insert(entry.nexthop) }
       guard entry.nexthop == 0, entry.vtep != last else { continue }
       result.insert(entry.vtep)
       last = entry.vtep
     }
-    for entry in tables.mdb ?? [] { result.insert(entry.vtep) }
+    for entry in self.tables.mdb ?? [] { result.insert(entry.vtep) }
     if !groups.isEmpty, let nexthops {
       let members = Set(nexthops.filter { groups.contains($0.id) }.flatMap { $0.members.map(\.id) })
       for nexthop in nexthops where members.contains(nexthop.id) && !nexthop.via.isUnspecified {
@@ -232,9 +245,12 @@ public struct HostState: Sendable, Equatable {
   }
 
   /// The ports of each bridge, by name.
-  public var portsByBridge: [InterfaceName: [LinkState]] {
+  public var portsByBridge: [InterfaceName: [LinkState]] { Self.portsByBridge(sortedLinks) }
+
+  /// The same of links that are sorted already.
+  public static func portsByBridge(_ links: [LinkState]) -> [InterfaceName: [LinkState]] {
     var result: [InterfaceName: [LinkState]] = [:]
-    for link in sortedLinks {
+    for link in links {
       if let bridge = link.bridge { result[bridge, default: []].append(link) }
     }
     return result

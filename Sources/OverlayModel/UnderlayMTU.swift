@@ -23,6 +23,8 @@ public struct UnderlayMTU: Sendable {
       origin = "\(device) has \(mtu)"
       isEnforced = link.kind == .vxlan
     } else {
+      // In many namespaces no route tells anything.
+      if observed.pathMTU.isEmpty { return nil }
       let vteps = link.vteps(nexthops: desired.tables.nexthops ?? observed.tables.nexthops)
       let paths = vteps.compactMap { vtep in observed.pathMTU[vtep].map { (vtep: vtep, mtu: $0) } }
       guard let worst = paths.min(by: { ($0.mtu, $0.vtep) < ($1.mtu, $1.vtep) }) else { return nil }

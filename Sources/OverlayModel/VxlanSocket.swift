@@ -6,8 +6,8 @@ public struct VxlanSocket: Hashable, Sendable {
 
   /// Nil for what is no VXLAN device.
   public init?(_ link: LinkState) {
-    guard link.kind == .vxlan, let specific = link.specific?.withDefaults() else { return nil }
-    port = specific.number(.port) ?? 0
+    guard link.kind == .vxlan, let specific = link.specific else { return nil }
+    port = specific.numberOrDefault(.port) ?? 0
     family = link.underlayFamily
   }
 

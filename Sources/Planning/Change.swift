@@ -26,6 +26,17 @@ public struct Change: Sendable {
 
     public static func == (a: Self, b: Self) -> Bool { a.text == b.text }
 
+    private static func text(_ fields: [(String, Value)]) -> String {
+      var text = ""
+      for (name, value) in fields {
+        if !text.isEmpty { text += ", " }
+        text += name
+        text += " "
+        text += value.text
+      }
+      return text
+    }
+
     /// `vtep 192.0.2.12, port 4790`
     public var text: String {
       switch self {
@@ -33,7 +44,7 @@ public struct Change: Sendable {
       case .scalar(let value, let attribute): attribute.text(of: value)
       case .text(let text): text
       case .number(let number): String(number)
-      case .fields(let fields): fields.map { "\($0) \($1.text)" }.joined(separator: ", ")
+      case .fields(let fields): Self.text(fields)
       }
     }
   }
@@ -206,11 +217,15 @@ extension Step {
 
 extension TableEntry {
   fileprivate var value: Change.Value {
-    fields.isEmpty ? .none : .fields(fields.map { ($0, Change.Value($1)) })
+    Change.Value(fields)
   }
 }
 
 extension Change.Value {
+  fileprivate init(_ fields: [(String, EntryField)]) {
+    self = fields.isEmpty ? .none : .fields(fields.map { ($0, Change.Value($1)) })
+  }
+
   fileprivate init(_ field: EntryField) {
     if case .number(let number) = field { self = .number(number) } else { self = .text(field.text) }
   }
@@ -220,7 +235,7 @@ extension LinkState {
   /// The attributes by which a link differs from one that nothing is said about.
   var summary: Change.Value {
     var fields: [(String, Change.Value)] = []
-    for set in [specific, base].compactMap(\.self) {
+    for set in [self.specific, self.base].compactMap(\.self) {
       for (row, attribute, value) in set.given where value != .unset {
         // Every link has them: they are of interest where somebody asks for them.
         if attribute.setting != nil, !set.position(of: row).isKnown { continue }
@@ -228,7 +243,7 @@ extension LinkState {
         fields.append((attribute.key, .scalar(value, attribute)))
       }
     }
-    if let bridge { fields.append(("bridge", .text(bridge.description))) }
+    if let bridge = self.bridge { fields.append(("bridge", .text(bridge.description))) }
     return .fields(fields)
   }
 }

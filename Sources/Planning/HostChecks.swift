@@ -147,7 +147,7 @@ extension Planner {
   /// What the kernel changes only while no port has VLANs: by default each has one.
   mutating func checkNoVLANs(_ changes: [AttributeChange], of bridge: LinkState) -> Bool {
     guard !options.isRestoring, let change = changes.first(where: { $0.attribute.needsNoVLANs }),
-      let port = observed.sortedLinks.first(where: { $0.bridge == bridge.name && $0.vlans?.isEmpty != true })
+      let port = observedLinks.first(where: { $0.bridge == bridge.name && $0.vlans?.isEmpty != true })
     else { return true }
     problem(
       "bridge \(bridge.name): Linux changes `\(change.attribute.key)` only while no port has VLANs, and \(port.name) has: take the ports out first (`ip link set dev \(port.name) nomaster`); the apply puts those of the document back",
@@ -184,12 +184,12 @@ extension Planner {
       return false
     }
     var isGood = true
-    for (row, attribute, _) in link.base.given
-    where attribute.setting != nil && observed.linkDefaults[row] == nil {
+    for (row, attribute, _) in link.base.givenSettings where observed.linkDefaults[row] == nil {
       reportMissing(attribute, of: link, link.base.position(of: row))
       isGood = false
     }
-    for set in [link.specific, link.bridge == nil ? nil : link.port].compactMap(\.self) {
+    for set in [link.specific, link.bridge == nil ? nil : link.port].compactMap(\.self)
+    where lacks(anyOf: set) {
       for (row, attribute, value) in set.given where value != attribute.initialValue {
         guard observed.missingAttributes.contains(MissingAttribute(table: set.table.name, key: attribute.key))
         else { continue }
@@ -198,6 +198,13 @@ extension Planner {
       }
     }
     return isGood
+  }
+
+  /// Whether the kernel lacks an attribute that a set has a value for: mostly not, and then there is no more to look at.
+  private func lacks(anyOf set: AttributeSet) -> Bool {
+    observed.missingAttributes.contains { missing in
+      missing.table == set.table.name && set.table.index(of: missing.key).map { set[$0] != nil } == true
+    }
   }
 
   /// What a kernel lacks beside kinds of links and attributes.
@@ -260,11 +267,12 @@ extension LinkState {
   ///
   /// - Parameter entries: the bridge's own.
   func unknownAddress(at bridge: LinkState, _ entries: [BridgeFDBEntry]?) -> String? {
-    guard kind == .vlan || kind == .macvlan, case .mac(let mac) = base[.mac], bridge.kind == .bridge,
+    guard self.kind == .vlan || self.kind == .macvlan, case .mac(let mac) = self.base[.mac],
+      bridge.kind == .bridge,
       bridge.base[.mac] != .mac(mac)
     else { return nil }
     let isFiltering = bridge.specific?.isTrue(.vlanFiltering) == true
-    let vlan = isFiltering && kind == .vlan ? specific?.number(.vlanID) ?? 0 : 0
+    let vlan = isFiltering && self.kind == .vlan ? self.specific?.number(.vlanID) ?? 0 : 0
     let name = bridge.name
     let isKnown = entries?.contains { $0.mac == mac && $0.port == name && UInt32($0.vlan) == vlan }
     if isKnown == true { return nil }

@@ -229,21 +229,21 @@ private struct ImageBuilder {
 }
 
 extension LinkState {
-  fileprivate var macAddress: MACAddress? { if case .mac(let mac) = base[.mac] { mac } else { nil } }
+  fileprivate var macAddress: MACAddress? { if case .mac(let mac) = self.base[.mac] { mac } else { nil } }
 
   /// The first value that a row had is the one from before.
   fileprivate mutating func set(_ row: Int, of table: AttributeTable, to value: AttributeValue?) {
     func keep(_ set: inout AttributeSet) { set[row] = set[row] ?? value }
     switch table.place {
-    case .message: keep(&base)
+    case .message: keep(&self.base)
     case .infoData:
-      var set = specific ?? AttributeSet(table)
+      var set = self.specific ?? AttributeSet(table)
       keep(&set)
-      specific = set
+      self.specific = set
     case .slaveData:
-      var set = port ?? AttributeSet(table)
+      var set = self.port ?? AttributeSet(table)
       keep(&set)
-      port = set
+      self.port = set
     }
   }
 }

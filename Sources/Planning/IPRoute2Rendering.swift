@@ -235,27 +235,29 @@ extension EntryMarks {
 extension LinkState {
   /// Attributes that iproute2 knows nothing of.
   fileprivate var unsaid: [String] {
-    (specific?.given ?? []).compactMap { _, attribute, value in
+    (self.specific?.given ?? []).compactMap { _, attribute, value in
       guard case .none = attribute.iproute2, value != attribute.initialValue else { return nil }
       return
-        "# iproute2 has no word for \(attribute.key) (\(attribute.text(of: value))) of \(quoted(name.description))"
+        "# iproute2 has no word for \(attribute.key) (\(attribute.text(of: value))) of \(quoted(self.name.description))"
     }
   }
 
   fileprivate var creationCommand: String {
-    let group = owner == .weft ? Ownership.linkGroup : self.group
+    let group = self.owner == .weft ? Ownership.linkGroup : self.group
     let lower = foundation.map { "link \(quoted($0.description)) " } ?? ""
-    var words = ["ip link add \(lower)name \(quoted(name.description)) group \(group)"]
-    if case .mac(let mac) = base[.mac] { words.append("address \(mac)") }
-    if kind != .bridge, let mtu = base.number(.mtu) { words.append("mtu \(mtu)") }
-    if let master = bridge ?? base.link(.vrf) { words.append("master \(quoted(master.description))") }
-    words.append("type \(kind?.name ?? "")")
-    for (_, attribute, value) in specific?.given ?? []
+    var words = ["ip link add \(lower)name \(quoted(self.name.description)) group \(group)"]
+    if case .mac(let mac) = self.base[.mac] { words.append("address \(mac)") }
+    if self.kind != .bridge, let mtu = self.base.number(.mtu) { words.append("mtu \(mtu)") }
+    if let master = self.bridge ?? self.base.link(.vrf) {
+      words.append("master \(quoted(master.description))")
+    }
+    words.append("type \(self.kind?.name ?? "")")
+    for (_, attribute, value) in self.specific?.given ?? []
     where value != attribute.initialValue && value != attribute.absentValue {
       words += attribute.iproute2Words(value, clearing: nil)
     }
     // For which iproute2 has a default of its own, 64.
-    if kind == .ip6gretap, specific?.number(.ttl) == 0 { words += ["ttl", "0"] }
+    if self.kind == .ip6gretap, self.specific?.number(.ttl) == 0 { words += ["ttl", "0"] }
     return words.joined(separator: " ")
   }
 }

@@ -30,6 +30,9 @@ public struct Planner {
   let desired: HostState
   let observed: HostState
   let options: PlanningOptions
+  /// The links by name, as ``HostState/sortedLinks``.
+  let desiredLinks: [LinkState]
+  let observedLinks: [LinkState]
   let desiredPorts: [InterfaceName: [LinkState]]
   let observedPorts: [InterfaceName: [LinkState]]
   /// The links of others that are made on another one.
@@ -65,14 +68,16 @@ public struct Planner {
     self.desired = options.isRestoring ? desired : desired.withoutWaiting(observed)
     self.observed = observed
     self.options = options
-    desiredPorts = desired.portsByBridge
-    observedPorts = observed.portsByBridge
+    desiredLinks = self.desired.sortedLinks
+    observedLinks = observed.sortedLinks
+    desiredPorts = HostState.portsByBridge(desiredLinks)
+    observedPorts = HostState.portsByBridge(observedLinks)
     foreignUppers = Dictionary(
-      grouping: observed.sortedLinks.filter { $0.owner == .others && $0.lower != nil },
+      grouping: observedLinks.filter { $0.owner == .others && $0.lower != nil },
       by: { $0.lower ?? .none })
-    wantedClaims = VxlanClaims(desired.sortedLinks)
+    wantedClaims = VxlanClaims(desiredLinks)
     otherClaims = VxlanClaims(
-      observed.sortedLinks.filter { link in
+      observedLinks.filter { link in
         guard desired.links[link.name]?.kind != .vxlan else { return false }
         return link.owner == .others || !options.prunes
       })
@@ -82,13 +87,13 @@ public struct Planner {
 
   mutating func run() {
     depths = Self.depths(observed.links.merging(desired.links) { _, wanted in wanted })
-    for link in observed.sortedLinks where desired.links[link.name] == nil {
+    for link in observedLinks where desired.links[link.name] == nil {
       current = link.name
       planUnnamed(link)
     }
     // What stands on a link after that link; bridges when it is known which ports leave.
     var order: [(link: LinkState, depth: Int, turn: Int)] = []
-    for link in desired.sortedLinks {
+    for link in desiredLinks {
       let depth = Self.foundations(of: link, in: desired)
       let standsOnBridge = depth > 0 && link.foundation.map { desired.links[$0]?.kind == .bridge } == true
       order.append((link, depth, link.kind == .bridge ? 1 : standsOnBridge ? 2 : 0))
@@ -222,9 +227,7 @@ public struct Planner {
     var link = wanted
     if options.isRestoring { return link }
     link.base[.mac] = link.base[.mac] ?? old.base[.mac]
-    for (row, attribute) in link.base.table.rows.enumerated() where attribute.setting != nil {
-      link.base[row] = link.base[row] ?? old.base[row]
-    }
+    for (row, _, value) in old.base.givenSettings where link.base[row] == nil { link.base[row] = value }
     if link.bridge == nil, let bridge = old.bridge, observed.links[bridge]?.owner == .others,
       desired.links[bridge]?.owner != .weft
     {
@@ -413,13 +416,6 @@ extension Planner {
 }
 
 extension AttributeSet {
-  /// What the kernel gives to a new object whose creator says nothing.
-  static func initial(_ table: AttributeTable) -> AttributeSet {
-    var set = AttributeSet(table)
-    for (row, attribute) in table.rows.enumerated() { set[row] = attribute.initialValue }
-    return set
-  }
-
   /// One attribute as a change from a new link's state, if it has a value that differs from it.
   static func given(_ set: AttributeSet, only attribute: Attribute) -> AttributeChange? {
     guard let row = set.table.index(of: attribute.key), let value = set[row], value != attribute.initialValue

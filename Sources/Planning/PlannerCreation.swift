@@ -128,7 +128,7 @@ extension Planner {
     }
     guard link.fdb == nil, let old, old.underlayFamily != link.underlayFamily else { return }
     let lost =
-      old.fdb?.count { $0.origin == .unmarked && ($0.nexthop != 0 || !$0.fits(link.underlayFamily)) } ?? 0
+      (old.fdb ?? []).count { $0.origin == .unmarked && ($0.nexthop != 0 || !$0.fits(link.underlayFamily)) }
     guard lost > 0 else { return }
     warn(
       "vxlan \(link.name) becomes a device for \(link.underlayFamily.name): \(lost) static entries to \(old.underlayFamily.name) VTEPs, which no document describes, go with the old one",
@@ -150,9 +150,9 @@ extension Planner {
 
   /// The settings of IP that a new link does not get by itself.
   func settings(ofNew link: LinkState) -> [AttributeChange] {
-    link.base.given.compactMap { row, attribute, value in
+    link.base.givenSettings.compactMap { row, attribute, value in
       let before = observed.linkDefaults[row]
-      guard attribute.setting != nil, value != before else { return nil }
+      guard value != before else { return nil }
       return AttributeChange(
         row: row, attribute: attribute, before: before, after: value, position: link.base.position(of: row))
     }

@@ -172,7 +172,7 @@ extension Planner {
 
   /// What goes on using a nexthop that is in no document: an entry that goes with it, without a word.
   private func user(of id: UInt32, groups: [Nexthop]) -> String? {
-    for link in observed.sortedLinks where link.fdb != nil {
+    for link in observedLinks where link.fdb != nil {
       if let wanted = desired.links[link.name] {
         guard wanted.fdb == nil, !leaving.contains(link.name) || wanted.underlayFamily == link.underlayFamily
         else { continue }

@@ -32,7 +32,7 @@ extension Planner {
 
   /// Ports that stand in for others: said when both are ports of the bridge. The kernel forgets it when either leaves.
   mutating func planBackups() {
-    for wanted in desired.sortedLinks {
+    for wanted in desiredLinks {
       let present = observed.links[wanted.name]
       guard let bridge = wanted.bridge, wanted.owner == .weft || present != nil,
         let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key),

@@ -18,10 +18,9 @@ public struct TextRendering {
     var text = ""
     for note in plan.notes { text += line(note, plan.sources) + "\n" }
     guard !plan.isEmpty else { return text + "Nothing to do.\n" }
-    let counts = counts(of: plan)
-    func isFolded(_ group: Group?) -> Bool {
-      !isFull && group.map { counts[$0, default: 0] > Self.foldLimit } == true
-    }
+    // Those that fold: in most plans none.
+    let counts = isFull ? [:] : counts(of: plan).filter { $0.value > Self.foldLimit }
+    func isFolded(_ group: Group?) -> Bool { group.map { counts[$0] != nil } == true }
     var folded: Set<Group> = []
     func fold(_ group: Group) {
       guard folded.insert(group).inserted else { return }
@@ -33,10 +32,11 @@ public struct TextRendering {
     }
     func show(_ step: Step) {
       for change in step.changes {
-        if let group = foldable(change), isFolded(group) {
+        if !counts.isEmpty, let group = foldable(change), isFolded(group) {
           fold(group)
         } else {
-          text += coloured(line(change), change.action) + "\n"
+          text += coloured(line(change), change.action)
+          text += "\n"
         }
       }
     }
@@ -46,8 +46,8 @@ public struct TextRendering {
       case .entries(let new) where !new.isShown: break
       case .entries(let new):
         // Where no entry is told by itself, none has to be put into words.
-        let groups = new.groups
-        if groups.allSatisfy({ isFolded(self.foldable($0.group)) }) {
+        let groups = counts.isEmpty ? [] : new.groups
+        if !groups.isEmpty, groups.allSatisfy({ isFolded(self.foldable($0.group)) }) {
           for (group, _) in groups { fold(group) }
         } else {
           for place in 0..<new.entries.count { show(new.step(at: place)) }
@@ -101,9 +101,11 @@ public struct TextRendering {
       if let key = change.key { line += " \(key)" }
       let value = change.action == .create ? change.after : change.before
       // The key of a list says its destination already.
-      if value != .none, change.object != "flood" || value.text != "vtep \(change.key ?? "")" {
-        let text = value.text
-        if !text.isEmpty { line += ": \(text)" }
+      let text = value.text
+      if text != Change.Value.none.text, !text.isEmpty,
+        change.object != "flood" || text != "vtep \(change.key ?? "")"
+      {
+        line += ": \(text)"
       }
     case .change:
       if let key = change.key { line += " \(key)" }

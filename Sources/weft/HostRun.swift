@@ -64,13 +64,13 @@ struct HostRun {
     var confirmation: Confirmation?
   }
 
-  /// Locks, plans, and hands the plan to `show`; if that agrees, carries it out, verifies it, and undoes it
+  /// Locks, plans, and hands the plan to `show`, with the text that the journal keeps; if that agrees, carries it out, verifies it, and undoes it
   /// if anything fails.
   ///
   /// - Returns: false if there was nothing to do.
-  func change(command: String, _ settings: Settings = Settings(), show: (Plan, Review) throws -> Bool) throws
-    -> Bool
-  {
+  func change(
+    command: String, _ settings: Settings = Settings(), show: (Plan, Review, String) throws -> Bool
+  ) throws -> Bool {
     try Privilege.check(command)
     Trust.check(files.map(\.name) + (policies?.files.dropFirst().map(\.name) ?? []))
     let session = try HostSession.open(namespace)
@@ -84,7 +84,8 @@ struct HostRun {
     let (observed, plan) = try plan(applier, listens: true)
     let review = review(plan)
     review.report()
-    let isAgreed = try show(plan, review)
+    let text = TextRendering().render(plan)
+    let isAgreed = try show(plan, review, text)
     try review.refuse(ExitStatus.failed, "nothing was changed")
     guard isAgreed, !plan.isEmpty else {
       if plan.isEmpty, let earlier { try end(session, earlier: earlier, nil) }
@@ -96,7 +97,7 @@ struct HostRun {
     Interruption.watch()
     var journal = Journal(
       host: session.store.host, command: command, user: Privilege.userName, pid: getpid(),
-      date: Privilege.now(), documents: files.map(\.name), plan: plan)
+      date: Privilege.now(), documents: files.map(\.name), plan: plan, text: text)
     applier.isInterrupted = { Interruption.isRequested }
     if Console.isTerminal(.error), plan.steps.count > 2000 { applier.progress = Console.showProgress }
     applier.record = { images in

@@ -92,10 +92,13 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "List every entry, however many there are.")
   var full = false
 
-  func print(_ plan: Plan, _ review: Review = Review()) throws {
+  /// - Parameter text: the plan as text, folded and without colours, if there is that already.
+  func print(_ plan: Plan, _ review: Review = Review(), text: String? = nil) throws {
     switch format {
     case .text:
-      Console.print(TextRendering(isFull: full, isColoured: Console.colours(.output)).render(plan))
+      let isColoured = Console.colours(.output)
+      let rendering = TextRendering(isFull: full, isColoured: isColoured)
+      Console.print((full || isColoured ? nil : text) ?? rendering.render(plan))
     case .json: Console.print(try JSONRendering.render(plan, findings: review.findings, review.sources))
     case .iproute2: Console.print(IPRoute2Rendering.render(plan))
     }

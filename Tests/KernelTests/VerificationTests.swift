@@ -215,8 +215,7 @@ import Testing
     let host = try TestNamespace("early")
     try Self.apply(try Self.applier(host, Self.document()))
     let early = HeadStart(in: host.namespace)
-    // Until it has looked.
-    Thread.sleep(forTimeInterval: 0.3)
+    early.awaitReading()
     if !change.isEmpty {
       let words = change.split(separator: " ").map(String.init)
       try #require(try host.run([words[0] == "fdb" ? "bridge" : "ip"] + words).status == 0)

@@ -4,17 +4,19 @@ import OverlayModel
 
 extension LinkState {
   func overridden(by declared: LinkState) -> LinkState {
-    guard kind == declared.kind else {
+    guard self.kind == declared.kind else {
       // A link that the fabric only refers to, and a document makes.
       var result = declared
-      result.base = base.overridden(by: declared.base)
+      result.base = self.base.overridden(by: declared.base)
       return result
     }
     var result = self
     result.source = declared.source
-    result.base = base.overridden(by: declared.base)
-    if let specific, let other = declared.specific { result.specific = specific.overridden(by: other) }
-    result.tables = tables.overridden(by: declared.tables)
+    result.base = self.base.overridden(by: declared.base)
+    if let specific = self.specific, let other = declared.specific {
+      result.specific = specific.overridden(by: other)
+    }
+    result.tables = self.tables.overridden(by: declared.tables)
     result.undescribedVNIs.formUnion(declared.undescribedVNIs)
     return result
   }

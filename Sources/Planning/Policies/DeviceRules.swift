@@ -248,9 +248,9 @@ extension AttributeSet {
 extension LinkState {
   /// The VTEPs to which a tunnel sends broadcast frames.
   fileprivate func floodedVTEPs(nexthops: [Nexthop]?) -> Set<IPAddress> {
-    guard kind == .vxlan else { return vteps(nexthops: nexthops) }
+    guard self.kind == .vxlan else { return vteps(nexthops: nexthops) }
     var flooding = self
-    flooding.fdb = tables.fdb?.filter { $0.mac == .zero }
+    flooding.fdb = self.tables.fdb?.filter { $0.mac == .zero }
     flooding.mdb = nil
     return flooding.vteps(nexthops: nexthops)
   }

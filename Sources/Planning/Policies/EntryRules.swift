@@ -144,11 +144,11 @@ extension LinkState {
   /// The VTEPs of a tunnel, with their places; those of nexthops are the host's.
   fileprivate var placedVTEPs: [(IPAddress, SourcePosition)] {
     var result: [(IPAddress, SourcePosition)] = []
-    if let specific, let remote = specific.address(.remote) {
+    if let specific = self.specific, let remote = specific.address(.remote) {
       result.append((remote, specific.position(of: .remote)))
     }
-    result += (tables.fdb ?? []).filter { $0.nexthop == 0 }.map { ($0.vtep, $0.source) }
-    return result + (tables.mdb ?? []).map { ($0.vtep, $0.source) }
+    result += (self.tables.fdb ?? []).filter { $0.nexthop == 0 }.map { ($0.vtep, $0.source) }
+    return result + (self.tables.mdb ?? []).map { ($0.vtep, $0.source) }
   }
 }
 

@@ -222,7 +222,7 @@ extension IPAddress {
 extension LinkState {
   /// Whether it leads to other hosts.
   var isTunnel: Bool {
-    switch kind {
+    switch self.kind {
     case .vxlan, .geneve, .gretap, .ip6gretap: true
     default: false
     }
@@ -233,14 +233,14 @@ extension LinkState {
 
   /// Whether a VXLAN device has to do with a VNI: by its own, its filter, its mapping of VLANs, or its entries.
   func carries(vni: UInt32) -> Bool {
-    guard specific?.isTrue(.external) == true else { return specific?.number(.vni) == vni }
+    guard self.specific?.isTrue(.external) == true else { return self.specific?.number(.vni) == vni }
     return self.vnis?.contains { $0.id == vni } == true || self.vlans?.contains { $0.vni == vni } == true
       || self.fdb?.contains { $0.sourceVNI == vni } == true
   }
 
   /// Whether a port answers ARP and ND from the bridge's neighbours (br_is_neigh_suppress_enabled).
   func suppressesNeighbours(in vlan: UInt16) -> Bool {
-    guard let port else { return false }
+    guard let port = self.port else { return false }
     guard port.isTrue(.neighVLANSuppress), vlan != 0 else { return port.isTrue(.neighSuppress) }
     return self.vlans?.first { $0.id == vlan }?.suppressesNeighbours == true
   }

@@ -71,10 +71,10 @@ struct Apply: ParsableCommand {
     if confirm != nil || check != nil {
       settings.confirmation = Confirmation(seconds: confirm?.seconds ?? 60, check: check)
     }
-    let isDone = try run.change(command: "apply", settings) { plan, review in
+    let isDone = try run.change(command: "apply", settings) { plan, review, text in
       // Where all of it is done already, there is nothing left that could be wrong.
       if !plan.isEmpty { try stored?.check(plan, arguments.namespace) }
-      try arguments.output.print(plan, review)
+      try arguments.output.print(plan, review, text: text)
       return true
     }
     if isDone, arguments.output.format == .text { Console.print("Done and verified.\n") }

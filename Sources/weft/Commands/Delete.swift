@@ -18,8 +18,8 @@ struct Delete: ParsableCommand {
 
   func run() throws {
     let run = HostRun(namespace: namespace, goal: .documents(HostState(), PlanningOptions()))
-    let isDone = try run.change(command: "delete") { plan, _ in
-      try output.print(plan)
+    let isDone = try run.change(command: "delete") { plan, _, text in
+      try output.print(plan, text: text)
       guard !plan.isEmpty else { return false }
       if !yes, Console.isTerminal(.output), Console.isTerminalInput {
         guard Console.confirms("Delete all of this?") else {

@@ -80,8 +80,8 @@ struct Rollback: ParsableCommand {
     var images = history.filter { $0.number > number }.reversed().flatMap(\.journal.images)
     if let open = try session.openJournal(forgets: false) { images = open.images + images }
     let run = HostRun(namespace: namespace, goal: .before(images))
-    let isDone = try run.change(command: "rollback --to \(number)") { plan, _ in
-      try output.print(plan)
+    let isDone = try run.change(command: "rollback --to \(number)") { plan, _, text in
+      try output.print(plan, text: text)
       try ask(plan)
       return true
     }
