@@ -20,12 +20,20 @@ let package = Package(
     // For the tests alone, which load it into the command: it has to be a file of its own.
     .library(name: "FaultInjection", type: .dynamic, targets: ["FaultInjection"]),
   ],
+  traits: [
+    // etcd as the controller of a fabric: `swift build --traits Etcd`. What it needs is neither fetched nor built without.
+    .trait(name: "Etcd", description: "weft publish, and weft agent etcd://…"),
+    .default(enabledTraits: []),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.81.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
   ],
   targets: [
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -50,10 +58,21 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ]),
+    // Empty without the trait of the same name.
+    .target(
+      name: "EtcdSource",
+      dependencies: [
+        "Agent", "Applying", "Documents", "Planning",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Etcd"])),
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Etcd"])),
+        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Etcd"])),
+        .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Etcd"])),
+      ]),
     .executableTarget(
       name: "weft",
       dependencies: [
-        "Agent", "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
+        "EtcdSource", "Agent", "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Random states and a model of the kernel, for the properties that the tests below check.

@@ -82,7 +82,7 @@ extension Logger.Level {
 
 extension Date {
   /// `2026-11-25T12:00:00.123Z`
-  var text: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+  package var text: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 }
 
 /// Logs changes, a line each, but no more than somebody can read.

@@ -59,6 +59,8 @@ public enum AgentError: Error {
   case refused(String)
   /// Another agent is at work in this namespace, in its own words.
   case occupied(String)
+  /// The kernel cannot be spoken to.
+  case kernel(any Error)
 }
 
 /// The work of an agent: waits for whatever happens, and makes the host as documents want it. One thread's.
@@ -125,15 +127,12 @@ final class AgentLoop {
     status = AgentStatus(
       pid: getpid(), started: Date().text, isDryRun: setup.isDryRun, host: setup.host,
       source: AgentStatus.Source(name: source.name))
-    let compiled = try Self.load(source, setup)
-    files = compiled.files
-    reconciler = try Reconciler(
-      socket, desired: compiled.state, options: setup.options, isDryRun: setup.isDryRun)
+    let beginning = try Self.begin(source, socket, setup, control, directory, identity, &status)
+    files = beginning.compiled.files
+    reconciler = beginning.reconciler
     resyncAt = .now + setup.resyncInterval
-    if let refusal = Self.refusal(of: try reconciler.preview(compiled.state), compiled, setup) {
-      throw AgentError.refused(refusal)
-    }
-    take(compiled)
+    take(beginning.compiled)
+    if let error = beginning.refused { refuse(error) }
     passAt = .now
   }
 
@@ -149,7 +148,7 @@ final class AgentLoop {
     }
   }
 
-  private static func load(_ source: any DocumentSource, _ setup: AgentSetup) throws(AgentError)
+  static func load(_ source: any DocumentSource, _ setup: AgentSetup) throws(AgentError)
     -> CompiledDocuments
   {
     try documents { () throws(DocumentFaults) in
@@ -161,7 +160,7 @@ final class AgentLoop {
   }
 
   /// Why a version is not to be applied; nil if nothing speaks against it.
-  private static func refusal(of plan: Plan, _ compiled: CompiledDocuments, _ setup: AgentSetup) -> String? {
+  static func refusal(of plan: Plan, _ compiled: CompiledDocuments, _ setup: AgentSetup) -> String? {
     let policies = setup.policies
     let findings = policies.policy.findings(in: compiled.state, plan: plan, firstFile: compiled.files.count)
     let sources = SourceMap(files: compiled.files.map(\.name) + policies.files.map(\.name))
@@ -212,6 +211,7 @@ final class AgentLoop {
     status.source.revision += 1
     status.source.loaded = Date().text
     logger.info("\(source.name): version \(status.source.revision) is taken over")
+    source.isTakenOver()
     accept()
   }
 
@@ -275,6 +275,7 @@ final class AgentLoop {
     if polled[1].revents != 0 {
       source.acknowledge()
       loadAt = .now + source.quietTime
+      if source.connection != status.source.connection { noteChange() }
     }
   }
 
@@ -397,6 +398,7 @@ final class AgentLoop {
     status.resyncs = counters.resyncs
     status.losses = counters.losses
     status.refusals = counters.refusals
+    status.source.connection = source.connection
     let failing = reconciler.failing.values.sorted { $0.object < $1.object }
     status.failingCount = failing.count
     status.failing = failing.prefix(Self.shownFailures).map { failure in
@@ -410,6 +412,12 @@ final class AgentLoop {
     statusAt = nil
     lastStatus = .now
     updateStatus()
+    Self.write(status, directory, identity, logger)
+  }
+
+  static func write(
+    _ status: AgentStatus, _ directory: StateDirectory, _ identity: UInt64, _ logger: Logger
+  ) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
@@ -440,6 +448,7 @@ extension AgentError {
     case .documents(let faults):
       DiagnosticRenderer(files: faults.files).render(faults.diagnostics).trimmingNewlines
     case .refused(let lines): lines
+    case .kernel(let error): "\(error)"
     case .occupied(let holder): "an agent is at work here already: \(holder)"
     }
   }

@@ -19,6 +19,10 @@ struct AgentService: Service {
             do {
               try AgentLoop(setup, control).run()
               continuation.resume()
+            } catch is CancellationError {
+              // Stopped before there was something to do.
+              control.end()
+              continuation.resume()
             } catch {
               control.end()
               continuation.resume(throwing: error)

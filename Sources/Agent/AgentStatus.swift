@@ -15,6 +15,8 @@ public struct AgentStatus: Codable, Sendable {
     public var error: String?
     /// Since when.
     public var errorSince: String?
+    /// How it is with whom the documents come from; nil for files.
+    public var connection: SourceConnection?
   }
 
   public struct Failing: Codable, Sendable {

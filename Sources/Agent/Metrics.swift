@@ -70,6 +70,11 @@ public struct Metrics: Sendable {
     page.single(
       "weft_source_valid", .gauge, "1 if the newest version is the one that counts.",
       status.source.error == nil ? 1 : 0)
+    if let connection = status.source.connection {
+      page.single(
+        "weft_source_connected", .gauge, "1 if the controller that documents come from is there.",
+        connection.isConnected ? 1 : 0)
+    }
     page.family("weft_source_age_seconds", .gauge, "Time since the version that counts was taken over.")
     page.value("weft_source_age_seconds", [], sourceAge)
     return page.text

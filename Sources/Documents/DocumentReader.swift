@@ -38,6 +38,7 @@ struct DocumentReader: NodeReader {
   static let faultLimit = 500
 
   mutating func read(_ file: SourceFile, index: Int) {
+    if let piece = file.piece { return read(piece, file, index: index) }
     readFile(file, index: index, noun: "document", beginning: "weft: 1") {
       reader, cursor, start throws(Diagnostic) in
       try reader.readDocument(cursor, start)
@@ -113,7 +114,7 @@ struct DocumentReader: NodeReader {
         } else {
           fabric.networks[table.network].endpoints += endpoints
         }
-        diagnostics += faults
+        diagnostics += file.piece == nil ? faults : faults.map { $0.namingEndpoint(in: file) }
       } catch {
         diagnostics.append(error)
       }

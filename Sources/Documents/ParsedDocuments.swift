@@ -5,7 +5,7 @@ import Synchronization
 /// The documents of a run, read but not yet those of a host: what a fabric means is another thing on each.
 public struct ParsedDocuments: Sendable {
   private let reader: DocumentReader
-  private let fabric: ResolvedFabric?
+  let fabric: ResolvedFabric?
   /// The documents, and behind them the tables that they refer to.
   public let files: [SourceFile]
 
@@ -14,10 +14,14 @@ public struct ParsedDocuments: Sendable {
     let documents = files.filter(\.isDocument)
     var reader = DocumentReader()
     for (index, file) in documents.enumerated() { reader.read(file, index: index) }
+    let given = Dictionary(
+      files.lazy.filter { !$0.isDocument }.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    reader.refer(toPieces: files)
     let tables = reader.readEndpointTables(firstIndex: documents.count) { path, position throws(Diagnostic) in
+      if let piece = given[path], piece.piece != nil { return piece }
       let document = documents.indices.contains(Int(position.file)) ? documents[Int(position.file)] : nil
       let name = SourceLoader.tablePath(path, of: document)
-      if let given = files.first(where: { !$0.isDocument && $0.name == name }) { return given }
+      if let given = given[name] { return given }
       return try SourceLoader.table(path, of: document, at: position)
     }
     if reader.fabric.isEmpty {

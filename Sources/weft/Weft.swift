@@ -12,7 +12,7 @@ struct Weft: AsyncParsableCommand {
         weft diff overlay.yaml      what would change
         weft apply overlay.yaml     change it, and verify it
 
-      Exit status: 0 nothing to do, or done and verified; 1 failed; 2 `diff` found changes; \
+      Exit status: 0 nothing to do, or done and verified; 1 failed; 2 `diff` (or `publish --dry-run`) found changes; \
       64 wrong usage; 65 a document or a policy is not valid; 77 not permitted.
       """,
     version: "0.1.0",
@@ -20,7 +20,7 @@ struct Weft: AsyncParsableCommand {
       CommandGroup(
         name: "Documents",
         subcommands: [Validate.self, PolicyCommand.self, Schema.self]),
-      CommandGroup(name: "Fabric", subcommands: [Compile.self, MTU.self]),
+      CommandGroup(name: "Fabric", subcommands: [Compile.self, MTU.self, Publish.self]),
       CommandGroup(
         name: "Host",
         subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),

@@ -56,11 +56,16 @@ extension DocumentReader {
         position: position, message: "`fabric` is described twice: put all of it in one place",
         related: [.init(position: first.source, message: "first described here")])
     }
-    var result = Fabric()
-    result.source = position
-    var externals: [[String]] = []
-    fabric.fabric = result
-    try readObject(cursor, keys: Self.fabricKeys) { reader, key, _ throws(Diagnostic) in
+    fabric.fabric = Fabric()
+    fabric.fabric?.source = position
+    try readFabricKeys(cursor, Self.fabricKeys)
+  }
+
+  /// - Parameter keys: those that may be there.
+  mutating func readFabricKeys(_ cursor: YAMLCursor, _ keys: [String]) throws(Diagnostic) {
+    var result = fabric.fabric ?? Fabric()
+    var externals = fabric.externalVTEPs
+    try readObject(cursor, keys: keys) { reader, key, _ throws(Diagnostic) in
       switch key {
       case "vteps": result.vteps = try reader.readVTEPs(cursor)
       case "vrfs": (result.vrfs, externals) = try reader.readFabricVRFs(cursor)
@@ -105,32 +110,38 @@ extension DocumentReader {
   private mutating func readVTEPs(_ cursor: YAMLCursor) throws(Diagnostic) -> [FabricVTEP] {
     var vteps: [FabricVTEP] = []
     try readTexts(cursor, "vteps") { reader, name, position throws(Diagnostic) in
-      var vtep = FabricVTEP(name: name, source: position)
-      if try cursor.peek()?.kind == .scalar {
-        try reader.readVTEPAddress(cursor, "vteps", &vtep)
-      } else {
-        let faults = try reader.readObject(cursor, keys: Self.vtepKeys) { reader, key, _ throws(Diagnostic) in
-          switch key {
-          case "address": try reader.readVTEPAddress(cursor, key, &vtep)
-          case "addresses":
-            try reader.readList(cursor, key) { reader throws(Diagnostic) in
-              try reader.readVTEPAddress(cursor, key, &vtep)
-            }
-          case "device": vtep.device = try ValueParser.name(reader.readScalar(cursor, key), key)
-          case "underlay-mtu":
-            vtep.underlayMTU = try ValueParser.number(reader.readScalar(cursor, key), key, 576...65535)
-          case "router-mac": vtep.routerMAC = try reader.readUnicastMAC(cursor, key)
-          default: vtep.labels = try reader.readLabels(cursor, key)
-          }
-        }
-        if vtep.v4 == nil, vtep.v6 == nil, faults.isDisjoint(with: ["address", "addresses"]) {
-          throw Diagnostic(
-            position: position, message: "vtep \(name): `address` is missing, its address on the underlay")
-        }
-      }
-      vteps.append(vtep)
+      vteps.append(try reader.readVTEP(cursor, name, position))
     }
     return vteps.sorted { $0.name < $1.name }
+  }
+
+  mutating func readVTEP(
+    _ cursor: YAMLCursor, _ name: String, _ position: SourcePosition
+  ) throws(Diagnostic) -> FabricVTEP {
+    var vtep = FabricVTEP(name: name, source: position)
+    if try cursor.peek()?.kind == .scalar {
+      try readVTEPAddress(cursor, "vteps", &vtep)
+      return vtep
+    }
+    let faults = try readObject(cursor, keys: Self.vtepKeys) { reader, key, _ throws(Diagnostic) in
+      switch key {
+      case "address": try reader.readVTEPAddress(cursor, key, &vtep)
+      case "addresses":
+        try reader.readList(cursor, key) { reader throws(Diagnostic) in
+          try reader.readVTEPAddress(cursor, key, &vtep)
+        }
+      case "device": vtep.device = try ValueParser.name(reader.readScalar(cursor, key), key)
+      case "underlay-mtu":
+        vtep.underlayMTU = try ValueParser.number(reader.readScalar(cursor, key), key, 576...65535)
+      case "router-mac": vtep.routerMAC = try reader.readUnicastMAC(cursor, key)
+      default: vtep.labels = try reader.readLabels(cursor, key)
+      }
+    }
+    if vtep.v4 == nil, vtep.v6 == nil, faults.isDisjoint(with: ["address", "addresses"]) {
+      throw Diagnostic(
+        position: position, message: "vtep \(name): `address` is missing, its address on the underlay")
+    }
+    return vtep
   }
 
   private func readVTEPAddress(
@@ -187,29 +198,35 @@ extension DocumentReader {
     var vrfs: [(vrf: FabricVRF, vteps: [String])] = []
     if try skipsNull(cursor) { return ([], []) }
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
-      var vrf = FabricVRF(name: name, source: position)
-      var vteps: [String] = []
-      if try !reader.skipsNull(cursor) {
-        try reader.readObject(cursor, keys: Self.fabricVRFKeys) { reader, key, _ throws(Diagnostic) in
-          switch key {
-          case "table":
-            vrf.table = try ValueParser.number(reader.readScalar(cursor, key), key, 1...UInt32.max)
-          case "vni": vrf.vni = try ValueParser.number(reader.readScalar(cursor, key), key, 1...16_777_215)
-          case "vlan":
-            vrf.vlan = UInt16(try ValueParser.number(reader.readScalar(cursor, key), key, VLANEntry.ids))
-          default:
-            try reader.readList(cursor, key) { reader throws(Diagnostic) in
-              guard let (external, vtep) = try reader.readExternal(cursor) else { return }
-              vrf.external.append(external)
-              vteps.append(vtep)
-            }
-          }
-        }
-      }
-      vrfs.append((vrf, vteps))
+      vrfs.append(try reader.readFabricVRF(cursor, name, position))
     }
     let sorted = vrfs.sorted { $0.vrf.name < $1.vrf.name }
     return (sorted.map(\.vrf), sorted.map(\.vteps))
+  }
+
+  /// - Returns: with the VTEPs of its external networks.
+  mutating func readFabricVRF(
+    _ cursor: YAMLCursor, _ name: InterfaceName, _ position: SourcePosition
+  ) throws(Diagnostic) -> (vrf: FabricVRF, vteps: [String]) {
+    var vrf = FabricVRF(name: name, source: position)
+    var vteps: [String] = []
+    if try skipsNull(cursor) { return (vrf, vteps) }
+    try readObject(cursor, keys: Self.fabricVRFKeys) { reader, key, _ throws(Diagnostic) in
+      switch key {
+      case "table":
+        vrf.table = try ValueParser.number(reader.readScalar(cursor, key), key, 1...UInt32.max)
+      case "vni": vrf.vni = try ValueParser.number(reader.readScalar(cursor, key), key, 1...16_777_215)
+      case "vlan":
+        vrf.vlan = UInt16(try ValueParser.number(reader.readScalar(cursor, key), key, VLANEntry.ids))
+      default:
+        try reader.readList(cursor, key) { reader throws(Diagnostic) in
+          guard let (external, vtep) = try reader.readExternal(cursor) else { return }
+          vrf.external.append(external)
+          vteps.append(vtep)
+        }
+      }
+    }
+    return (vrf, vteps)
   }
 
   private mutating func readExternal(
@@ -263,17 +280,23 @@ extension DocumentReader {
           position: position, message: "network \(name) is described twice: put all of it in one place",
           related: [.init(position: other.source, message: "first described here")])
       }
-      var network = FabricNetwork(name: name, source: position)
-      let place = reader.fabric.networks.count
-      reader.fabric.networks.append(network)
-      if try !reader.skipsNull(cursor) {
-        try reader.readObject(cursor, keys: Self.networkKeys) { reader, key, position throws(Diagnostic) in
-          network.positions[key] = position
-          try reader.readNetworkKey(cursor, key, place, &network)
-        }
-      }
-      reader.fabric.networks[place] = network
+      try reader.readNetwork(cursor, name, position)
     }
+  }
+
+  mutating func readNetwork(
+    _ cursor: YAMLCursor, _ name: String, _ position: SourcePosition
+  ) throws(Diagnostic) {
+    var network = FabricNetwork(name: name, source: position)
+    let place = fabric.networks.count
+    fabric.networks.append(network)
+    if try !skipsNull(cursor) {
+      try readObject(cursor, keys: Self.networkKeys) { reader, key, position throws(Diagnostic) in
+        network.positions[key] = position
+        try reader.readNetworkKey(cursor, key, place, &network)
+      }
+    }
+    fabric.networks[place] = network
   }
 
   private mutating func readNetworkKey(

@@ -6,11 +6,22 @@ public struct SourceFile: Sendable, Equatable {
   public let bytes: [UInt8]
   /// False for a table of endpoints, which a document refers to.
   public let isDocument: Bool
+  /// What it is of a fabric that is kept in pieces; nil for a whole document, and for a table that one refers to.
+  public let piece: FabricPiece?
 
   public init(name: String, bytes: [UInt8], isDocument: Bool = true) {
     self.name = name
     self.bytes = bytes
     self.isDocument = isDocument
+    piece = nil
+  }
+
+  /// A piece of a fabric.
+  public init(name: String, bytes: [UInt8], piece: FabricPiece) {
+    self.name = name
+    self.bytes = bytes
+    self.piece = piece
+    if case .endpoints = piece { isDocument = false } else { isDocument = true }
   }
 
   /// The text of a line, counted from 1, or nil beyond the end of the file.

@@ -17,6 +17,9 @@ struct AgentCommand: AsyncParsableCommand {
       does not wait for it. A new version of the documents that is not valid, or that policies deny, is not taken \
       over: the last good one counts. SIGHUP reads everything again.
 
+      Instead of files it follows a fabric in etcd, `etcd://HOST:PORT/PREFIX`, where `weft publish` puts it; while etcd is \
+      away, the last known state counts, also at the start.
+
       `weft status` says how it is. There is one agent for a network namespace. Needs CAP_NET_ADMIN.
       """)
 
@@ -52,6 +55,9 @@ struct AgentCommand: AsyncParsableCommand {
     if documents.files.contains("-") {
       throw ValidationError("the agent follows its documents: standard input cannot be read twice")
     }
+    if documents.files.count > 1, documents.files.contains(where: EtcdArgument.isMeant) {
+      throw ValidationError("a fabric in etcd is all of the documents: give no others beside it")
+    }
     if resync.seconds < 1 { throw ValidationError("--resync: a second at least") }
   }
 
@@ -59,14 +65,16 @@ struct AgentCommand: AsyncParsableCommand {
     try isDryRun ? () : Privilege.check("agent")
     Trust.check(documents.files)
     let logger = Logger(label: "weft") { [logFormat] _ in LineLogHandler(logFormat) }
+    let hostName = host.host ?? HostOption.hostName
+    let etcd = try EtcdArgument.source(documents.files, host: hostName, logger)
     var setup = AgentSetup(
-      source: { [files = documents.files] () throws(DocumentFaults) in try FileSource(files) },
+      source: { [files = documents.files] () throws(DocumentFaults) in try etcd?() ?? FileSource(files) },
       compile: { [host] files throws(DocumentFaults) in
         let parsed = ParsedDocuments(files)
         return try parsed.compile(host: host.name(parsed))
       }, policies: try policies.load(), runDirectory: HostSession.directoryPath, logger: logger)
     setup.namespace = namespace.namespace
-    setup.host = host.host ?? HostOption.hostName
+    setup.host = hostName
     setup.options = ownership.planning
     setup.allowedDisruption = allowedDisruption
     setup.isDryRun = isDryRun
@@ -81,7 +89,8 @@ struct AgentCommand: AsyncParsableCommand {
         Console.complain(lines + "\n")
         Console.error("the documents are refused; nothing was changed")
         throw ExitStatus.failed
-      case .occupied:
+      case .kernel(let error as NetlinkError): throw Console.fail(error)
+      case .occupied, .kernel:
         Console.error(error.text)
         throw ExitStatus.failed
       }

@@ -12,7 +12,8 @@ struct Status: ParsableCommand {
     abstract: "Say how the host is: changes under way, the agent, networks and their counters.",
     discussion: """
       Exits 0 if all is well; 1 if a change waits for `weft rollback` or `weft confirm`, or if the agent cannot make \
-      something as documents want it, or cannot take over the newest version of them.
+      something as documents want it, cannot take over the newest version of them, or cannot reach etcd where they \
+      come from there.
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
@@ -93,7 +94,9 @@ private struct AgentReport {
     status = try? JSONDecoder().decode(AgentStatus.self, from: Data(bytes))
   }
 
-  var hasTrouble: Bool { status.map { $0.failingCount > 0 || $0.source.error != nil } ?? false }
+  var hasTrouble: Bool {
+    status.map { $0.failingCount > 0 || $0.source.error != nil || $0.source.connection?.isConnected == false } ?? false
+  }
 
   var text: String {
     guard let status else { return "No agent is running.\n" }
@@ -103,6 +106,7 @@ private struct AgentReport {
     if let loaded = status.source.loaded {
       text += "  version \(status.source.revision), taken over \(loaded)\n"
     }
+    if let connection = status.source.connection { text += Self.text(connection) }
     if let error = status.source.error {
       text += "  a newer version is not taken over, since \(status.source.errorSince ?? "a while"):\n"
       text += Self.indented(error)
@@ -118,6 +122,19 @@ private struct AgentReport {
     }
     if status.driftCount > 0 {
       text += "  \(status.driftCount) differ:\n" + Self.indented(status.drift.joined(separator: "\n"))
+    }
+    return text
+  }
+
+  private static func text(_ connection: SourceConnection) -> String {
+    var text =
+      connection.isConnected
+      ? "  connected since \(connection.since)" : "  not connected since \(connection.since)"
+    if let revision = connection.revision { text += ", heard up to revision \(revision)" }
+    text += connection.error.map { ": \($0)\n" } ?? "\n"
+    if connection.isFromDisk { text += "  what counts is the last that was known, from this host's disk\n" }
+    if let publication = connection.publication {
+      text += "  a publication is not complete, and not taken over: \(publication)\n"
     }
     return text
   }
