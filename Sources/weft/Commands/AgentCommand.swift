@@ -68,7 +68,10 @@ struct AgentCommand: AsyncParsableCommand {
     let hostName = host.host ?? HostOption.hostName
     let etcd = try EtcdArgument.source(documents.files, host: hostName, logger)
     var setup = AgentSetup(
-      source: { [files = documents.files] () throws(DocumentFaults) in try etcd?() ?? FileSource(files) },
+      source: { [files = documents.files] () throws(DocumentFaults) in
+        if let etcd { return try etcd() }
+        return try FileSource(files)
+      },
       compile: { [host] files throws(DocumentFaults) in
         let parsed = ParsedDocuments(files)
         return try parsed.compile(host: host.name(parsed))
