@@ -92,7 +92,7 @@ let package = Package(
       name: "KernelTests",
       dependencies: [
         "Applying", "Documents", "KernelState", "Planning", "Netlink", "CNetlinkRoute",
-        "RandomStates", "weft",
+        "EtcdSource", "RandomStates", "weft",
       ]),
   ],
   swiftLanguageModes: [.v6]

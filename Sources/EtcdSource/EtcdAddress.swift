@@ -32,7 +32,9 @@
     private static let options = ["ca", "cert", "key", "user", "password-file"]
 
     /// Whether an argument is meant to be such an address, and no file.
-    public static func isMeant(_ text: String) -> Bool { text.hasPrefix("etcd://") || text.hasPrefix("etcds://") }
+    public static func isMeant(_ text: String) -> Bool {
+      text.hasPrefix("etcd://") || text.hasPrefix("etcds://")
+    }
 
     public init(
       _ text: String, environment: [String: String] = ProcessInfo.processInfo.environment
@@ -59,12 +61,17 @@
       guard !prefix.isEmpty else { throw fail("the prefix of the keys is missing, such as /weft") }
       self.prefix = String(prefix)
 
-      func variable(_ name: String) -> String? { environment["WEFT_ETCD_\(name)"].flatMap { $0.isEmpty ? nil : $0 } }
+      func variable(_ name: String) -> String? {
+        environment["WEFT_ETCD_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
+      }
       var given: [String: String] = [:]
       for option in (halves.count > 1 ? halves[1] : "").split(separator: "&") {
         let pair = option.split(separator: "=", maxSplits: 1)
-        guard pair.count == 2, Self.options.contains(String(pair[0])), let value = pair[1].removingPercentEncoding else {
-          throw fail("unknown option `\(option)`: known are \(Self.options.map { "\($0)=…" }.joined(separator: ", "))")
+        guard pair.count == 2, Self.options.contains(String(pair[0])),
+          let value = pair[1].removingPercentEncoding
+        else {
+          throw fail(
+            "unknown option `\(option)`: known are \(Self.options.map { "\($0)=…" }.joined(separator: ", "))")
         }
         given[String(pair[0])] = value
       }

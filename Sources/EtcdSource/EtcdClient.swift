@@ -21,7 +21,9 @@
 
     public var description: String {
       switch self {
-      case .away(let text), .refused(let text), .strange(let text), .credentials(let text), .conflict(let text): text
+      case .away(let text), .refused(let text), .strange(let text), .credentials(let text),
+        .conflict(let text):
+        text
       }
     }
   }
@@ -50,6 +52,8 @@
       self.address = address
       var configuration = HTTPClient.Configuration()
       configuration.timeout.connect = Self.connectPatience
+      // Trying again is for whoever asks: there may be other endpoints.
+      configuration.connectionPool.retryConnectionEstablishment = false
       // gRPC has HTTP/2 for itself at the same port.
       configuration.httpVersion = .http1Only
       if address.usesTLS { configuration.tlsConfiguration = try Self.tls(address) }
@@ -67,7 +71,9 @@
           configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
         }
         if let certificate = address.certificate, let key = address.privateKey {
-          configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
+          configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map {
+            .certificate($0)
+          }
           configuration.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
         }
       } catch {
@@ -128,7 +134,9 @@
       }
     }
 
-    private func ask<Answer: Decodable & Sendable>(_ path: String, _ request: some Encodable) async throws -> Answer {
+    private func ask<Answer: Decodable & Sendable>(_ path: String, _ request: some Encodable) async throws
+      -> Answer
+    {
       let body = try Self.body(request)
       do {
         return try decode(try await answer(path, body))
@@ -181,7 +189,8 @@
       let request = AuthenticateRequest(name: user, password: address.password ?? "")
       let response = try await send(Self.authentication, try Self.body(request))
       guard response.status == .ok else { throw await refusal(response) }
-      let answer: AuthenticateResponse = try decode(Data(try await response.body.collect(upTo: 1 << 16).readableBytesView))
+      let answer: AuthenticateResponse = try decode(
+        Data(try await response.body.collect(upTo: 1 << 16).readableBytesView))
       guard let token = answer.token else {
         throw EtcdError.strange("\(endpoint): the answer to the password has no token")
       }

@@ -30,14 +30,17 @@
         do {
           try await follow(client) { delay = Self.firstDelay }
         } catch let again as ReadAgain {
-          if let reason = again.reason { logger.notice("\(address.name): \(reason): reading everything again") }
+          if let reason = again.reason {
+            logger.notice("\(address.name): \(reason): reading everything again")
+          }
           try? await Task.sleep(for: .milliseconds(20))
         } catch is CancellationError {
           break
         } catch {
           if Task.isCancelled { break }
           if state.disconnect("\(error)") {
-            logger.warning("\(address.name) is away: \(error); what it said last counts, and it is asked again")
+            logger.warning(
+              "\(address.name) is away: \(error); what it said last counts, and it is asked again")
           }
           // Not all agents of a fabric at the same moment.
           try? await Task.sleep(for: .seconds(delay * Double.random(in: 0.75...1.25)))
@@ -53,15 +56,18 @@
       let before = state.withContent { ($0.revision, $0.connection) }
       if revision < before.0 {
         logger.warning(
-          "\(address.name): its revision went back from \(before.0) to \(revision): it has other data now, which counts")
+          "\(address.name): its revision went back from \(before.0) to \(revision): it has other data now, which counts"
+        )
       }
       state.replace(values, revision: revision, prefix: prefix)
       isThere()
       if !before.1.isConnected {
-        logger.notice("\(address.name): connected to \(client.endpoint), \(values.count) keys at revision \(revision)")
+        logger.notice(
+          "\(address.name): connected to \(client.endpoint), \(values.count) keys at revision \(revision)")
       }
       if let publication = state.withContent({ $0.connection.publication }) {
-        logger.notice("\(address.name): the publication by \(publication) is not complete: what was before counts")
+        logger.notice(
+          "\(address.name): the publication by \(publication) is not complete: what was before counts")
       }
       try await withThrowingTaskGroup(of: Void.self) { group in
         defer { group.cancelAll() }

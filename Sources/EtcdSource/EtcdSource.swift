@@ -48,7 +48,8 @@
         saved = try LastKnownState.read(open, fileName)
       } catch {
         logger.warning(
-          "\(path): what is known of the fabric is not kept there: \(error) (WEFT_STATE_DIR names another folder)")
+          "\(path): what is known of the fabric is not kept there: \(error) (WEFT_STATE_DIR names another folder)"
+        )
       }
       savedStore = saved?.store
       state = try EtcdState()

@@ -72,7 +72,11 @@
       var generation: Generation?
       for value in values {
         let path = String(String(decoding: value.key, as: UTF8.self).dropFirst(prefix.count))
-        if path == Generation.path { generation = Generation(value.bytes) } else { store.set(path, to: value.bytes) }
+        if path == Generation.path {
+          generation = Generation(value.bytes)
+        } else {
+          store.set(path, to: value.bytes)
+        }
       }
       let isComplete = generation?.isComplete ?? true
       withContent { content in

@@ -171,14 +171,16 @@
       for (place, batch) in batches.enumerated() {
         let isLast = place == batches.count - 1
         let generation = Generation(
-          number: number, state: isLast ? .complete : .writing, publisher: publisher, time: Date().text, id: id)
+          number: number, state: isLast ? .complete : .writing, publisher: publisher, time: Date().text,
+          id: id)
         let operations = try batch + [Operation(request_put: .init(key: key, value: generation.data))]
         // At both ends nothing at all may have been written since the look; that takes a look at all keys. Between them it
         // is enough that nobody has taken the mark.
         let compare =
           place == 0 || isLast
           ? TransactionRequest.Compare(
-            key: Data(prefix.utf8), range_end: rangeEnd(of: prefix), result: "LESS", mod_revision: "\(revision + 1)")
+            key: Data(prefix.utf8), range_end: rangeEnd(of: prefix), result: "LESS",
+            mod_revision: "\(revision + 1)")
           : TransactionRequest.Compare(key: key, result: "EQUAL", mod_revision: "\(revision)")
         let answer = try await client.transact(TransactionRequest(compare: [compare], success: operations))
         guard answer.succeeded == true else { return nil }
@@ -193,7 +195,9 @@
       for change in changes {
         let key = Data((prefix + change.path).utf8)
         let size = key.count + (change.after?.utf8.count ?? 0)
-        if let last = batches.last, last.count >= Self.mostOperations || (!last.isEmpty && bytes + size > Self.mostBytes) {
+        if let last = batches.last,
+          last.count >= Self.mostOperations || (!last.isEmpty && bytes + size > Self.mostBytes)
+        {
           batches.append([])
           bytes = 0
         }

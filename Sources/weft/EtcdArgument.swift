@@ -23,7 +23,8 @@ enum EtcdArgument {
     /// There is nothing that could be done here.
     static func refuse() -> ExitCode {
       Console.error(
-        "this weft was built without etcd: build it with `swift build -c release --traits Etcd` (Docs/etcd.md)")
+        "this weft was built without etcd: build it with `swift build -c release --traits Etcd` (Docs/etcd.md)"
+      )
       return ExitStatus.failed
     }
   #endif

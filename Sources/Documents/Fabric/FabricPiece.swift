@@ -50,7 +50,8 @@ extension DocumentReader {
           fabric.tables.removeAll { $0.network == table.network }
           throw Diagnostic(
             position: table.position,
-            message: "network \(name): `endpoints-from` names files, which are not here: each endpoint is a key")
+            message:
+              "network \(name): `endpoints-from` names files, which are not here: each endpoint is a key")
         }
       case .endpoints: break
       }

@@ -61,7 +61,8 @@ extension ParsedDocuments {
           Diagnostic(
             position: position,
             message:
-              "`\(section)`: only `fabric` and `networks` can be published, which mean something on every host"))
+              "`\(section)`: only `fabric` and `networks` can be published, which mean something on every host"
+          ))
         try cursor.skip()
       }
     }

@@ -134,7 +134,8 @@ public struct FabricStore: Sendable {
         bytes.append(byte)
         continue
       }
-      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      else {
         return nil
       }
       bytes.append(value)
@@ -221,7 +222,8 @@ public struct FabricStore: Sendable {
       let value = entry.value
       guard let start = value.firstIndex(where: { !isSpace($0) }), value[start] == UInt8(ascii: "{") else {
         faults.add(
-          "\(path)/\(entry.key)", #"the value is not an object such as {"ip": "10.0.1.50", "vtep": "host-b"}"#)
+          "\(path)/\(entry.key)", #"the value is not an object such as {"ip": "10.0.1.50", "vtep": "host-b"}"#
+        )
         isGood = false
         continue
       }

@@ -109,14 +109,19 @@ struct Publish: AsyncParsableCommand {
         let value = [change.before, change.after].compactMap(\.self).joined(separator: " → ")
         text += "\(change.sign) \(change.path)\(change.after == nil ? "" : " \(value)")\n"
       }
-      for (folder, count) in more.sorted(by: { $0.key < $1.key }) { text += "\(folder): \(count) more (--full)\n" }
+      for (folder, count) in more.sorted(by: { $0.key < $1.key }) {
+        text += "\(folder): \(count) more (--full)\n"
+      }
       func count(_ sign: String) -> Int { outcome.changes.count { $0.sign == sign } }
       if let other = outcome.unfinished {
-        Console.note("the publication by \(other) did not come to its end\(isDryRun ? "" : ": this one has taken its place")")
+        Console.note(
+          "the publication by \(other) did not come to its end\(isDryRun ? "" : ": this one has taken its place")"
+        )
       }
       let sums = (count("+"), count("~"), count("-"))
       if !outcome.isNeeded {
-        text += "Nothing to publish: \(address.name) is as the documents say (generation \(outcome.generation)).\n"
+        text +=
+          "Nothing to publish: \(address.name) is as the documents say (generation \(outcome.generation)).\n"
       } else if isDryRun {
         text += "To publish: \(sums.0) to create, \(sums.1) to change, \(sums.2) to delete.\n"
       } else {

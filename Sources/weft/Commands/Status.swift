@@ -95,7 +95,8 @@ private struct AgentReport {
   }
 
   var hasTrouble: Bool {
-    status.map { $0.failingCount > 0 || $0.source.error != nil || $0.source.connection?.isConnected == false } ?? false
+    status.map { $0.failingCount > 0 || $0.source.error != nil || $0.source.connection?.isConnected == false }
+      ?? false
   }
 
   var text: String {
