@@ -79,6 +79,12 @@
       try control(["get", "--print-value-only", "/weft/\(path)"]).output.trimmingCharacters(in: .newlines)
     }
 
+    func revision() throws -> Int {
+      let text = try control(["get", "x", "-w", "json"]).output
+      let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+      return try #require((object?["header"] as? [String: Any])?["revision"] as? Int)
+    }
+
     private var variables: [String] { environment.map { "\($0.key)=\($0.value)" } }
 
     /// `weft publish`
