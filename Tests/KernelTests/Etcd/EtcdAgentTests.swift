@@ -292,7 +292,7 @@
     {
       let others = lab.hosts.dropFirst()
       let monitors = try others.map {
-        try BackgroundProcess(in: $0.namespace, ["stdbuf", "-oL", "bridge", "-ts", "monitor", "fdb"])
+        try BackgroundProcess(in: $0.namespace, ["stdbuf", "-oL", "bridge", "-t", "monitor", "fdb"])
       }
       Thread.sleep(forTimeInterval: 0.3)
       let start = Date()
@@ -307,19 +307,20 @@
       return last.timeIntervalSince(start)
     }
 
-    /// `[2026-11-25T12:00:00.123456] 02:… dev vx-blue dst …`: the last line of that address.
+    /// `Timestamp: Wed Nov 25 12:00:00 2026 123456 usec`, before the last line of that address.
     private static func time(of mac: String, in text: String) -> Date? {
-      guard let line = text.split(separator: "\n").last(where: { $0.contains(mac) }),
-        let end = line.firstIndex(of: "]")
+      let lines = text.split(separator: "\n")
+      guard let place = lines.lastIndex(where: { $0.contains(mac) }),
+        let stamp = lines[..<place].last(where: { $0.hasPrefix("Timestamp: ") })
       else { return nil }
-      let parts = line[line.index(after: line.startIndex)..<end].split(separator: ".")
+      let words = stamp.split(separator: " ")
       let formatter = DateFormatter()
       formatter.locale = Locale(identifier: "en_US_POSIX")
-      formatter.dateFormat = "yyyy-MM-dd'T'HH:mm:ss"
-      guard parts.count == 2, let date = formatter.date(from: String(parts[0])),
-        let rest = Double("0.\(parts[1])")
+      formatter.dateFormat = "MMM d HH:mm:ss yyyy"
+      guard words.count == 8, let date = formatter.date(from: words[2...5].joined(separator: " ")),
+        let microseconds = Double(words[6])
       else { return nil }
-      return date.addingTimeInterval(rest)
+      return date.addingTimeInterval(microseconds / 1_000_000)
     }
   }
 #endif
