@@ -32,7 +32,7 @@
     private static let options = ["ca", "cert", "key", "user", "password-file"]
 
     /// Whether an argument is meant to be such an address, and no file.
-    public static func isMeant(_ text: String) -> Bool {
+    private static func isMeant(_ text: String) -> Bool {
       text.hasPrefix("etcd://") || text.hasPrefix("etcds://")
     }
 

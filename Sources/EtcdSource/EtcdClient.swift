@@ -84,7 +84,10 @@
     }
 
     /// The endpoint that is asked.
-    var endpoint: String { address.endpoints[state.withLock { $0.current } % address.endpoints.count] }
+    var endpoint: String { address.endpoints[state.withLock { $0.current }] }
+
+    /// Asks another endpoint first from now on: one may answer, and yet be cut off from the others.
+    func useNext() { state.withLock { $0.current = ($0.current + 1) % address.endpoints.count } }
 
     // MARK: Requests
 
@@ -97,7 +100,7 @@
     /// Everything with a prefix, as of one revision.
     func readAll(_ prefix: String) async throws -> (values: [EtcdKeyValue], header: EtcdHeader) {
       var request = RangeRequest(
-        key: Data(prefix.utf8), range_end: rangeEnd(of: prefix), limit: "\(Self.pageSize)")
+        key: Data(prefix.utf8), rangeEnd: rangeEnd(of: prefix), limit: "\(Self.pageSize)")
       var values: [EtcdKeyValue] = []
       var first: EtcdHeader?
       while true {
@@ -110,7 +113,7 @@
         values += page.kvs ?? []
         guard page.more == true, let last = page.kvs?.last else { return (values, start) }
         request = RangeRequest(
-          key: last.key + [0], range_end: request.range_end, limit: request.limit, revision: start.revision)
+          key: last.key + [0], rangeEnd: request.rangeEnd, limit: request.limit, revision: start.revision)
       }
     }
 
@@ -254,7 +257,7 @@
         defer { group.cancelAll() }
         guard let first = try await group.next(), let result = first else {
           let silent = endpoint
-          state.withLock { $0.current += 1 }
+          useNext()
           throw EtcdError.away("\(silent): no answer within \(time)")
         }
         return result

@@ -38,6 +38,7 @@
           break
         } catch {
           if Task.isCancelled { break }
+          client.useNext()
           if state.disconnect("\(error)") {
             logger.warning(
               "\(address.name) is away: \(error); what it said last counts, and it is asked again")
@@ -79,13 +80,13 @@
 
     private func hear(_ client: EtcdClient, from revision: Int64) async throws {
       let request = WatchRequest(
-        create_request: .init(
-          key: Data(prefix.utf8), range_end: rangeEnd(of: prefix), start_revision: "\(revision)"))
+        createRequest: .init(
+          key: Data(prefix.utf8), rangeEnd: rangeEnd(of: prefix), startRevision: "\(revision)"))
       try await client.watch(request) { result in
-        if result.canceled == true || result.compact_revision != nil {
+        if result.canceled == true || result.compactRevision != nil {
           throw ReadAgain(
-            reason: result.compact_revision.map { "it has forgotten what was before revision \($0)" }
-              ?? result.cancel_reason ?? "it has ended the watch")
+            reason: result.compactRevision.map { "it has forgotten what was before revision \($0)" }
+              ?? result.cancelReason ?? "it has ended the watch")
         }
         guard let events = result.events, !events.isEmpty else { return }
         let revision = Int64(result.header?.revision ?? "") ?? 0
@@ -101,7 +102,7 @@
         try await Task.sleep(for: Self.probeInterval)
         let answer = try await client.range(RangeRequest(key: Data((prefix + Generation.path).utf8)))
         let heard = state.withContent { $0.revision }
-        let now = (answer.kvs?.first?.mod_revision).flatMap { Int64($0) } ?? 0
+        let now = (answer.kvs?.first?.modRevision).flatMap { Int64($0) } ?? 0
         if let missed, missed > heard { throw ReadAgain(reason: "the watch does not tell of changes") }
         missed = now > heard ? now : nil
         if let revision = Int64(answer.header?.revision ?? ""), revision < heard {

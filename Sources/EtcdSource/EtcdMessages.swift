@@ -2,24 +2,29 @@
   import Foundation
 
   // The messages of etcd's v3 API as its JSON gateway has them: keys and values as base64, which is how Foundation codes
-  // `Data`; numbers of 64 bits as texts; and what is zero or empty left out.
+  // `Data`; numbers of 64 bits as texts; and what is zero or empty left out. It takes names in either spelling, and gives
+  // them with underscores.
 
   struct EtcdHeader: Decodable {
-    let cluster_id: String?
     let revision: String?
   }
 
   struct EtcdKeyValue: Decodable {
     let key: Data
-    let mod_revision: String?
+    let modRevision: String?
     let value: Data?
+
+    private enum CodingKeys: String, CodingKey {
+      case key, value
+      case modRevision = "mod_revision"
+    }
 
     var bytes: [UInt8] { Array(value ?? Data()) }
   }
 
   struct RangeRequest: Encodable {
     let key: Data
-    var range_end: Data?
+    var rangeEnd: Data?
     var limit: String?
     var revision: String?
   }
@@ -33,10 +38,10 @@
   struct TransactionRequest: Encodable {
     struct Compare: Encodable {
       let key: Data
-      var range_end: Data?
+      var rangeEnd: Data?
       let target = "MOD"
       let result: String
-      let mod_revision: String
+      let modRevision: String
     }
 
     struct Operation: Encodable {
@@ -47,8 +52,8 @@
       struct Delete: Encodable {
         let key: Data
       }
-      var request_put: Put?
-      var request_delete_range: Delete?
+      var requestPut: Put?
+      var requestDeleteRange: Delete?
     }
 
     let compare: [Compare]
@@ -63,10 +68,10 @@
   struct WatchRequest: Encodable {
     struct Create: Encodable {
       let key: Data
-      let range_end: Data
-      let start_revision: String
+      let rangeEnd: Data
+      let startRevision: String
     }
-    let create_request: Create
+    let createRequest: Create
   }
 
   struct WatchResponse: Decodable {
@@ -78,11 +83,16 @@
 
     struct Result: Decodable {
       let header: EtcdHeader?
-      let created: Bool?
       let canceled: Bool?
-      let cancel_reason: String?
-      let compact_revision: String?
+      let cancelReason: String?
+      let compactRevision: String?
       let events: [Event]?
+
+      private enum CodingKeys: String, CodingKey {
+        case header, canceled, events
+        case cancelReason = "cancel_reason"
+        case compactRevision = "compact_revision"
+      }
     }
 
     let result: Result?
@@ -102,8 +112,6 @@
   struct EtcdRefusal: Decodable {
     let message: String?
     let error: String?
-    let code: Int?
-    let grpc_code: Int?
 
     var text: String { message ?? error ?? "no reason is given" }
   }

@@ -88,7 +88,7 @@
         let path = String(String(decoding: value.key, as: UTF8.self).dropFirst(prefix.count))
         if path == Generation.path {
           look.generation = Generation(value.bytes)
-          look.generationRevision = Int64(value.mod_revision ?? "") ?? 0
+          look.generationRevision = Int64(value.modRevision ?? "") ?? 0
           continue
         }
         let before = String(decoding: value.value ?? Data(), as: UTF8.self)
@@ -173,15 +173,15 @@
         let generation = Generation(
           number: number, state: isLast ? .complete : .writing, publisher: publisher, time: Date().text,
           id: id)
-        let operations = try batch + [Operation(request_put: .init(key: key, value: generation.data))]
+        let operations = try batch + [Operation(requestPut: .init(key: key, value: generation.data))]
         // At both ends nothing at all may have been written since the look; that takes a look at all keys. Between them it
         // is enough that nobody has taken the mark.
         let compare =
           place == 0 || isLast
           ? TransactionRequest.Compare(
-            key: Data(prefix.utf8), range_end: rangeEnd(of: prefix), result: "LESS",
-            mod_revision: "\(revision + 1)")
-          : TransactionRequest.Compare(key: key, result: "EQUAL", mod_revision: "\(revision)")
+            key: Data(prefix.utf8), rangeEnd: rangeEnd(of: prefix), result: "LESS",
+            modRevision: "\(revision + 1)")
+          : TransactionRequest.Compare(key: key, result: "EQUAL", modRevision: "\(revision)")
         let answer = try await client.transact(TransactionRequest(compare: [compare], success: operations))
         guard answer.succeeded == true else { return nil }
         revision = Int64(answer.header?.revision ?? "") ?? revision
@@ -203,8 +203,8 @@
         }
         bytes += size
         batches[batches.count - 1].append(
-          change.after.map { .init(request_put: .init(key: key, value: Data($0.utf8))) }
-            ?? .init(request_delete_range: .init(key: key)))
+          change.after.map { .init(requestPut: .init(key: key, value: Data($0.utf8))) }
+            ?? .init(requestDeleteRange: .init(key: key)))
       }
       return batches
     }

@@ -24,7 +24,9 @@
       try prepare(folder)
     }
 
-    var address: String { "etcd\(usesTLS ? "s" : "")://127.0.0.1:2379/weft" }
+    /// What weft is told; etcd is at the usual port.
+    var endpoints = "127.0.0.1:2379"
+    var address: String { "etcd\(usesTLS ? "s" : "")://\(endpoints)/weft" }
     private var url: String { "http\(usesTLS ? "s" : "")://127.0.0.1:2379" }
 
     func start(sourceLocation: SourceLocation = #_sourceLocation) throws {

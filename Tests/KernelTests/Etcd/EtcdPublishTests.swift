@@ -113,6 +113,25 @@
       #expect(try etcd.publish(Self.fabric, "--dry-run").status == 0)
     }
 
+    @Test func addresses() throws {
+      let one = try EtcdAddress("etcd://h/weft/", environment: [:])
+      #expect(one.endpoints == ["h:2379"] && one.prefix == "/weft" && !one.usesTLS)
+      #expect(one.name == "etcd://h:2379/weft")
+      let many = try EtcdAddress(
+        "etcds://[::1],a.example:1,192.0.2.1:65535/a/b?ca=/x%20y&user=u",
+        environment: ["WEFT_ETCD_PASSWORD": "p"])
+      #expect(many.endpoints == ["[::1]:2379", "a.example:1", "192.0.2.1:65535"] && many.prefix == "/a/b")
+      #expect(many.authorities == "/x y" && many.user == "u" && many.password == "p" && many.usesTLS)
+      for text in [
+        "http://h/w", "etcd://h", "etcd://h/", "etcd:///w", "etcd://h:0/w", "etcd://h:70000/w", "etcd://a,/w",
+        "etcd://[::1/w", "etcd://u:p@h/w", "etcd://h/w?x=1", "etcd://h/w?ca", "etcd://h/w?ca=/x",
+        "etcds://h/w?cert=/x",
+        "etcd://h/w?user=u", "etcd://h/w?password-file=/none",
+      ] {
+        #expect(throws: EtcdAddress.Failure.self, "\(text)") { try EtcdAddress(text, environment: [:]) }
+      }
+    }
+
     /// A watch of what is forgotten says so; see EtcdFollower.
     @Test func aWatchTellsOfCompaction() async throws {
       let etcd = try EtcdLab()
@@ -125,10 +144,10 @@
       do {
         try await client.watch(
           WatchRequest(
-            create_request: .init(
-              key: Data("/weft/".utf8), range_end: rangeEnd(of: "/weft/"), start_revision: "2"))
+            createRequest: .init(
+              key: Data("/weft/".utf8), rangeEnd: rangeEnd(of: "/weft/"), startRevision: "2"))
         ) { result in
-          if result.canceled == true { throw Heard(revision: result.compact_revision) }
+          if result.canceled == true { throw Heard(revision: result.compactRevision) }
         }
         Issue.record("the watch ended without a word")
       } catch let heard as Heard {
