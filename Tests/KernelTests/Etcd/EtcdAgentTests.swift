@@ -199,12 +199,7 @@
         try agents[0].settle(small)
         let large = lab.document(lab.lines(20_000, firstByte: "0a"))
         let publisher = try etcd.beginPublishing(large)
-        var generation = ""
-        try poll("it writes: \(generation)", within: 60) {
-          generation = try etcd.value("generation")
-          return generation.contains("writing")
-        }
-        let pid = try #require(generation.firstMatch(of: /, pid ([0-9]+)"/).flatMap { pid_t($0.1) })
+        let pid = try etcd.awaitPublisher()
         kill(pid, SIGKILL)
         #expect(publisher.result().status != 0)
         try #require(try etcd.value("generation").contains("writing"))

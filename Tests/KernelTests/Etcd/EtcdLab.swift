@@ -81,6 +81,16 @@
       try control(["get", "--print-value-only", "/weft/\(path)"]).output.trimmingCharacters(in: .newlines)
     }
 
+    /// Waits until somebody has begun a publication of several transactions.
+    func awaitPublisher() throws -> pid_t {
+      var generation = ""
+      try poll("somebody writes: \(generation)", within: 60) {
+        generation = try value("generation")
+        return generation.contains("writing")
+      }
+      return try #require(generation.firstMatch(of: /, pid ([0-9]+)"/).flatMap { pid_t($0.1) })
+    }
+
     func revision() throws -> Int {
       let text = try control(["get", "x", "-w", "json"]).output
       let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
