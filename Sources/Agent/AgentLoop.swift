@@ -434,17 +434,19 @@ final class AgentLoop {
 }
 
 extension AgentError {
+  private static let shownFaults = 100
+
   /// The reason, as lines.
   public var text: String {
     switch self {
     case .documents(let faults):
-      DiagnosticRenderer(files: faults.files).render(faults.diagnostics).trimmingNewlines
+      faults.diagnostics.prefix(Self.shownFaults).map { fault in
+        let names = faults.files.map(\.name)
+        let file = names.indices.contains(Int(fault.position.file)) ? names[Int(fault.position.file)] : ""
+        return "\(SourceMap(files: names).describe(fault.position) ?? file): \(fault.message)"
+      }.joined(separator: "\n")
     case .refused(let lines): lines
     case .occupied(let holder): "an agent is at work here already: \(holder)"
     }
   }
-}
-
-extension String {
-  fileprivate var trimmingNewlines: String { String(self[...(lastIndex { $0 != "\n" } ?? startIndex)]) }
 }

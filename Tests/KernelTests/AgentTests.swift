@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// `weft agent` on a host where others write to the kernel as well.
@@ -368,6 +369,48 @@ import Testing
     try lab.awaitLog("reading everything again")
     try poll("it did") { try lab.number("resyncs") == 1 }
     #expect(lab.isRunning)
+  }
+
+  /// What systemd hears (sd_notify(3)).
+  @Test func itTellsTheServiceManager() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("notify")
+    let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    defer { close(socket) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let isBound = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+    try #require(isBound)
+    var heard: [String] = []
+    func hear() {
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      while true {
+        let count = recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        guard count > 0 else { return }
+        heard += String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+      }
+    }
+    let lab = try AgentLab(
+      "vxlans: {vx0: {vni: 10}}", environment: ["NOTIFY_SOCKET=\(path)", "WATCHDOG_USEC=400000"])
+    try poll("it is ready: \(heard)") {
+      hear()
+      return heard.contains("READY=1") && heard.contains("WATCHDOG=1")
+    }
+    heard = []
+    kill(try lab.pid(), SIGHUP)
+    try poll("it reloads: \(heard)") {
+      hear()
+      return heard.contains("RELOADING=1") && heard.contains("READY=1")
+        && heard.contains { $0.hasPrefix("MONOTONIC_USEC=") }
+    }
+    try lab.stop()
+    hear()
+    #expect(heard.last == "STOPPING=1")
   }
 
   /// The kernel drops what nobody takes: then all is read.
