@@ -18,8 +18,8 @@ struct RenderFRR: ParsableCommand {
       routing of the underlay, is not in it.
 
         weft render frr fabric.yaml --host vtep-1 >/etc/frr/frr.conf
-        weft render frr fabric.yaml --host vtep-1 | vtysh -C -f /dev/stdin     FRR checks it
-        weft render frr fabric.yaml --host vtep-1 | vtysh -f /dev/stdin        into running daemons
+        vtysh -C -f /etc/frr/frr.conf           FRR checks it
+        vtysh -f /etc/frr/frr.conf              into running daemons
 
       The file goes by vtysh, as FRR's own service does it: given to zebra with -f it takes `vni` lines for what they \
       are not. The devices that FRR fills come from `weft apply`, in any order.
