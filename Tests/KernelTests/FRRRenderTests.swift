@@ -283,8 +283,10 @@ import Testing
       }
       // What a VRF refuses is no route for others.
       #expect(!routes.contains("[0.0.0.0]"), "\(routes)")
-      let border = try left.namespace.ip("route show table 4001")
-      #expect(border.contains("10.2.0.0/24 nhid"), "\(border)")
+      let table = try left.namespace.ip("route show table 4001")
+      for destination in ["10.2.0.0/24", "198.18.0.0/24"] {
+        #expect(table.contains("\(destination) nhid"), "\(table)")
+      }
       try fabric.expectNothingLeft("with all of FRR's routes")
     }
   }

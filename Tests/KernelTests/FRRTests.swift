@@ -210,6 +210,7 @@ extension FRR {
          address-family l2vpn evpn
           advertise ipv4 unicast
          exit-address-family
+        exit
 
         """
       } ?? ""
@@ -223,6 +224,7 @@ extension FRR {
         neighbor \(peer) activate
         advertise-all-vni
        exit-address-family
+      exit
 
       """ + vrfs
     try self.init(in: namespace, configuration)

@@ -107,9 +107,10 @@ struct FRRRendering {
     let peers = peers()
     lines = head()
     for vrf in vrfs { render("vrf \(vrf.name)", [" vni \(vrf.intent.vni ?? 0)", "exit-vrf"]) }
+    // FRR complains of one that is named before it is there.
+    for vrf in vrfs { renderFilter(vrf) }
     renderBGP(system, peers)
     for vrf in vrfs { renderBGP(system, vrf) }
-    for vrf in vrfs { renderFilter(vrf) }
   }
 
   /// Adds a section behind a line that parts it from what is before.

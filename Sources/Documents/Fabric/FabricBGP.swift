@@ -99,7 +99,7 @@ extension DocumentReader {
   ) throws(Diagnostic) -> FabricBGP {
     var bgp = FabricBGP(source: position)
     try expect(.mapping, cursor, "bgp", "a mapping such as {as: 65000}")
-    try readObject(cursor, keys: Self.bgpKeys) { reader, key, _ throws(Diagnostic) in
+    let faults = try readObject(cursor, keys: Self.bgpKeys) { reader, key, _ throws(Diagnostic) in
       switch key {
       case "as": bgp.autonomousSystem = try reader.readAutonomousSystem(cursor)
       case "route-reflectors":
@@ -110,6 +110,7 @@ extension DocumentReader {
       default: bgp.timers = try reader.readTimers(cursor)
       }
     }
+    if faults.contains("as") { fabric.isSystemUnclear = true }
     return bgp
   }
 
@@ -179,17 +180,20 @@ extension DocumentReader {
     return .ofRouter(UInt32(number), scalar.position)
   }
 
-  mutating func readRouteTargets(_ cursor: YAMLCursor) throws(Diagnostic) -> RouteTargets {
-    guard try cursor.peek()?.kind == .mapping else {
-      let both = try readTargets(cursor, "route-targets")
-      return RouteTargets(imports: both, exports: both)
-    }
+  /// - Returns: nil also where some of it could not be read.
+  mutating func readRouteTargets(_ cursor: YAMLCursor) throws(Diagnostic) -> RouteTargets? {
+    let faultsBefore = diagnostics.count
     var targets = RouteTargets()
-    try readObject(cursor, keys: Self.routeTargetKeys) { reader, key, _ throws(Diagnostic) in
-      let list = try reader.readTargets(cursor, key)
-      if key == "import" { targets.imports = list } else { targets.exports = list }
+    if try cursor.peek()?.kind == .mapping {
+      try readObject(cursor, keys: Self.routeTargetKeys) { reader, key, _ throws(Diagnostic) in
+        let list = try reader.readTargets(cursor, key)
+        if key == "import" { targets.imports = list } else { targets.exports = list }
+      }
+    } else {
+      targets.imports = try readTargets(cursor, "route-targets")
+      targets.exports = targets.imports
     }
-    return targets
+    return diagnostics.count == faultsBefore ? targets : nil
   }
 
   private mutating func readTargets(

@@ -14,6 +14,9 @@ struct FabricDeclaration {
   /// Tables of endpoints in files of their own, to be read when all documents are.
   var tables: [(network: Int, path: String, position: SourcePosition)] = []
 
+  /// Whether an autonomous system is given that could not be read: that one is missing is no fault of its own then.
+  var isSystemUnclear = false
+
   var isEmpty: Bool { fabric == nil && networks.isEmpty }
 
   /// An endpoint whose addresses are those behind the first so many of all.
@@ -128,6 +131,7 @@ extension DocumentReader {
           default: vtep.labels = try reader.readLabels(cursor, key)
           }
         }
+        if faults.contains("as") { reader.fabric.isSystemUnclear = true }
         if vtep.v4 == nil, vtep.v6 == nil, faults.isDisjoint(with: ["address", "addresses"]) {
           throw Diagnostic(
             position: position, message: "vtep \(name): `address` is missing, its address on the underlay")

@@ -99,7 +99,9 @@ extension FabricResolver {
 
   /// Where any is given all are.
   private mutating func checkAutonomousSystems() {
-    guard fabric.bgp != nil || fabric.vteps.contains(where: { $0.autonomousSystem != nil }) else { return }
+    guard !declaration.isSystemUnclear,
+      fabric.bgp != nil || fabric.vteps.contains(where: { $0.autonomousSystem != nil })
+    else { return }
     for place in fabric.vteps.indices
     where resolved.bgp.speakers.contains(place) || resolved.bgp.isReflector(place) {
       guard resolved.autonomousSystem(place) == nil else { continue }

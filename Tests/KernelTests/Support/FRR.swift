@@ -48,7 +48,7 @@ final class FRR {
   }
 
   /// What FRR says of a file besides that it has no file of settings for vtysh.
-  private func vtyshFile(_ arguments: String...) throws -> String {
+  private func vtyshFile(_ arguments: [String]) throws -> String {
     let result = try namespace.run(
       ["vtysh", "-N", namespace.name] + arguments + ["-f", "\(folder)/frr.conf"])
     let complaints = (result.output + result.error).split(separator: "\n")
@@ -57,8 +57,10 @@ final class FRR {
   }
 
   private func load() throws {
-    #expect(try vtyshFile("-C") == "", "FRR checks its configuration")
-    #expect(try vtyshFile() == "", "FRR takes its configuration")
+    for arguments in [["-C"], []] {
+      let complaints = try vtyshFile(arguments)
+      #expect(complaints.isEmpty, "vtysh \(arguments) -f: \(complaints)")
+    }
   }
 
   private func pidFile(_ daemon: Daemon) -> String { "\(folder)/\(daemon.rawValue).pid" }
