@@ -108,8 +108,6 @@ import Testing
          neighbor 2001:db8::99 timers connect 5
          !
          address-family l2vpn evpn
-          neighbor 2001:db8::1 activate
-          neighbor 2001:db8::99 activate
           advertise-all-vni
           vni 100
            rd 192.0.2.11:100
@@ -120,6 +118,8 @@ import Testing
           vni 200
            route-target import 65535:0
           exit-vni
+          neighbor 2001:db8::1 activate
+          neighbor 2001:db8::99 activate
          exit-address-family
         exit
         !

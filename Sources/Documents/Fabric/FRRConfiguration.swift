@@ -235,14 +235,16 @@ struct FRRRendering {
       if let connect = timers.connect { body.append(" neighbor \(peer.address) timers connect \(connect)") }
     }
     body += [" !", " address-family l2vpn evpn"]
+    if !networks.isEmpty || !vrfs.isEmpty {
+      body.append("  advertise-all-vni")
+      // Before any session: what FRR has put into a device of weft's it would take away again, and with that an
+      // entry of weft's that is the same.
+      for (_, lines) in ownVNIs().sorted(by: { $0.vni < $1.vni }) { body += lines }
+    }
     for peer in peers {
       body.append("  neighbor \(peer.address) activate")
       if peer.isClient { body.append("  neighbor \(peer.address) route-reflector-client") }
       if peer.mayReturn { body.append("  neighbor \(peer.address) allowas-in 1") }
-    }
-    if !networks.isEmpty || !vrfs.isEmpty {
-      body.append("  advertise-all-vni")
-      for (_, lines) in ownVNIs().sorted(by: { $0.vni < $1.vni }) { body += lines }
     }
     render("router bgp \(system)", body + [" exit-address-family", "exit"])
   }

@@ -21,8 +21,8 @@ struct RenderFRR: ParsableCommand {
         vtysh -C -f /etc/frr/frr.conf           FRR checks it
         vtysh -f /etc/frr/frr.conf              into running daemons
 
-      The file goes by vtysh, as FRR's own service does it: given to zebra with -f it takes `vni` lines for what they \
-      are not. The devices that FRR fills come from `weft apply`, in any order.
+      The file goes by vtysh, as FRR's own service does it: zebra, given it with -f, would take `vni` lines for what \
+      they are not. The devices that FRR fills come from `weft apply`.
 
       Exit status 65: the fabric has nothing for FRR on that host, or not what BGP needs.
       """)
