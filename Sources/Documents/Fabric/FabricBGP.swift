@@ -57,6 +57,11 @@ public struct AdministeredNumber: Sendable, CustomStringConvertible {
   }
 
   func isSame(as other: Self) -> Bool { administrator == other.administrator && number == other.number }
+
+  /// The VNI of a route target that FRR might have derived.
+  var derivedVNI: UInt32? {
+    if case .autonomousSystem(0...65535) = administrator { number } else { nil }
+  }
 }
 
 /// What keeps the routes of one network apart from the same ones of another, or of another VTEP.

@@ -121,27 +121,50 @@ extension FabricResolver {
     let distinguisher: RouteDistinguisher?
     let targets: RouteTargets?
     let source: SourcePosition
+  }
 
-    /// What another one gives away and this one takes in, if there is such a thing: derived ones are taken in by
-    /// the VNI alone, whatever the AS is.
-    func takes(from other: Subject, systems: Set<UInt32>) -> (target: String, position: SourcePosition)? {
-      func isDerived(_ target: AdministeredNumber, vni: UInt32) -> Bool {
-        if case .autonomousSystem(0...65535) = target.administrator { target.number == vni } else { false }
+  /// Who gives away what.
+  private struct Exports {
+    typealias Hit = (subject: Int, target: AdministeredNumber)
+
+    private var given: [String: [Hit]] = [:]
+    /// Those given that look as if they were derived, by the VNI: of an AS with 16 bits.
+    private var derivable: [UInt32: [Hit]] = [:]
+    /// Whose are derived, by the VNI.
+    private var derived: [UInt32: Int] = [:]
+    /// The ASes of derived ones, of which FRR has the lower 16 bits alone there.
+    private let systems: Set<UInt32>
+
+    init(_ subjects: [Subject], systems: Set<UInt32>) {
+      self.systems = systems
+      for (place, subject) in subjects.enumerated() {
+        guard let exports = subject.targets?.exports else {
+          derived[subject.vni] = place
+          continue
+        }
+        for target in exports {
+          given[target.description, default: []].append((place, target))
+          if target.derivedVNI != nil { derivable[target.number, default: []].append((place, target)) }
+        }
       }
-      switch (targets?.imports, other.targets?.exports) {
-      case (nil, nil): return nil
-      case (nil, let exports?):
-        return exports.first { isDerived($0, vni: vni) }.map { ("\($0)", $0.source) }
-      case (let imports?, nil):
-        return imports.first { target in
-          if case .autonomousSystem(let system) = target.administrator {
-            isDerived(target, vni: other.vni) && systems.contains(system)
-          } else {
-            false
-          }
-        }.map { ("\($0)", $0.source) }
-      case (let imports?, let exports?):
-        return imports.first { target in exports.contains(where: target.isSame) }.map { ("\($0)", $0.source) }
+    }
+
+    /// What one takes in that is given away: derived ones are taken in by the VNI alone, whatever the AS is.
+    ///
+    /// - Returns: for each the place in the document where it is said.
+    func taken(by subject: Subject) -> [(subject: Int, target: String, source: SourcePosition)] {
+      guard let imports = subject.targets?.imports else {
+        return (derivable[subject.vni] ?? []).map { ($0.subject, "\($0.target)", $0.target.source) }
+          + (derived[subject.vni].map { [($0, "its VNI", subject.source)] } ?? [])
+      }
+      return imports.flatMap { target in
+        var places = (given[target.description] ?? []).map(\.subject)
+        if let vni = target.derivedVNI, case .autonomousSystem(let system) = target.administrator,
+          systems.contains(system), let place = derived[vni]
+        {
+          places.append(place)
+        }
+        return places.map { ($0, "\(target)", target.source) }
       }
     }
   }
@@ -183,23 +206,22 @@ extension FabricResolver {
           what: "vrf \(vrf.name)", vni: vni, distinguisher: intent.routeDistinguisher,
           targets: intent.routeTargets, source: intent.source))
     }
-    // FRR has the lower 16 bits alone in what it derives.
-    let systems = Set(fabric.vteps.indices.compactMap { resolved.autonomousSystem($0) }.map { $0 & 0xffff })
     checkDistinguishers(subjects)
-    // With nothing given anywhere nothing can overlap, and there may be thousands.
-    guard subjects.contains(where: { $0.targets != nil }) else { return }
-    for subject in subjects {
-      if let targets = subject.targets, subject.takes(from: subject, systems: systems) == nil {
+    let systems = Set(fabric.vteps.indices.compactMap { resolved.autonomousSystem($0) }.map { $0 & 0xffff })
+    let exports = Exports(subjects, systems: systems)
+    for (place, subject) in subjects.enumerated() {
+      let taken = exports.taken(by: subject)
+      if !taken.contains(where: { $0.subject == place }) {
         fault(
-          (targets.imports ?? targets.exports)?.first?.source ?? subject.source,
+          (subject.targets?.imports ?? subject.targets?.exports)?.first?.source ?? subject.source,
           "\(subject.what): it takes in no route target that it gives away, so its VTEPs would not hear of each other: name one in `import` and in `export`"
         )
       }
-      for other in subjects where other.vni != subject.vni {
-        guard let (target, position) = subject.takes(from: other, systems: systems) else { continue }
+      for hit in taken where hit.subject != place {
+        let other = subjects[hit.subject]
         fault(
-          position,
-          "\(subject.what) takes in \(target) of \(other.what): FRR would put what is there into its own VNI \(subject.vni): give each its own route targets",
+          hit.source,
+          "\(subject.what) takes in \(hit.target) of \(other.what): FRR would put what is there into its own VNI \(subject.vni): give each its own route targets",
           other.source, "\(other.what) is here")
       }
     }
