@@ -79,7 +79,8 @@ import Testing
       (
         "fabric",
         DocumentReader.fabricKeys + DocumentReader.vtepKeys + DocumentReader.fabricVRFKeys
-          + DocumentReader.externalKeys
+          + DocumentReader.externalKeys + DocumentReader.bgpKeys + DocumentReader.timerKeys
+          + DocumentReader.routeTargetKeys
       ), ("networks", DocumentReader.networkKeys + DocumentReader.gatewayKeys + DocumentReader.endpointKeys),
     ] {
       let text = String(
