@@ -1,4 +1,5 @@
 import Applying
+import CMalloc
 import Documents
 import Logging
 import Netlink
@@ -91,6 +92,7 @@ final class AgentLoop {
   /// A new version of the documents has not yet been applied: what is changed for it is no drift.
   private var isApplying = true
   private var isReady = false
+  private var trimmedAt = 0
 
   /// What happens within this time of the first event is done in one pass.
   private static let gathering = Duration.milliseconds(1)
@@ -336,10 +338,19 @@ final class AgentLoop {
     let earliest = ContinuousClock.now + min(duration * Self.rest, Self.longestRest)
     if reconciler.isDue(.now) { passAt = earliest }
     isApplying = false
+    trimMemory()
     if !isReady {
       isReady = true
       setup.serviceManager.tell("READY=1\nSTATUS=\(source.name), version \(status.source.revision)")
     }
+  }
+
+  /// What has been read anew, and what a new version of the documents took, leaves its room behind in pieces.
+  private func trimMemory() {
+    let occasions = reconciler.counters.resyncs + status.source.revision
+    guard occasions != trimmedAt else { return }
+    trimmedAt = occasions
+    malloc_trim(0)
   }
 
   private func report(_ pass: Reconciler.Pass, _ duration: Duration) {
