@@ -167,6 +167,72 @@ import Testing
     }
   }
 
+  /// An agent on each host, beside FRR: neither takes from the other, whichever of them dies.
+  @Test func agentsAndFRRShareTheirHosts() throws {
+    try PacketLab.with(tenants: [1, 2, 3, 4]) { lab in
+      let fabric = try Fabric(lab, ["a", "b", "c", "rr"], Self.reflected)
+      func agent(_ number: Int) throws -> BackgroundProcess {
+        let namespace = lab.hosts[number].namespace
+        return try BackgroundProcess(
+          in: namespace,
+          [
+            "env", "WEFT_RUN_DIR=\(namespace.runFolder)", WeftCommand.path, "agent", fabric.path, "--host",
+            fabric.names[number],
+          ], atMost: 180)
+      }
+      func status(_ number: Int) throws -> [String: Any] {
+        let text = try lab.hosts[number].namespace.weft("status", "--format", "json").output
+        let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+        return object?["agent"] as? [String: Any] ?? [:]
+      }
+      var agents = try (0...2).map(agent)
+      try poll("the agents have begun: \(agents.map(\.error))", within: 20) {
+        try (0...2).allSatisfy { try status($0)["lastPass"] != nil }
+      }
+      try fabric.settle([0, 1, 2])
+      func expectAllThere(_ before: [Set<String>], _ when: String) throws {
+        for number in 0...2 {
+          let now = try fabric.entries(number)
+          #expect(now.isSuperset(of: before[number]), "\(when): lost \(before[number].subtracting(now))")
+        }
+      }
+      let before = try (0...2).map { try fabric.entries($0) }
+      let quiet = try (0...2).map { try fabric.entries($0, "quiet") }
+      // The agent dies, and its host is disturbed meanwhile.
+      let namespace = lab.hosts[0].namespace
+      let pid = pid_t(try #require(try status(0)["pid"] as? Int))
+      kill(pid, SIGKILL)
+      _ = agents[0].result()
+      try expectAllThere(before, "without an agent")
+      try namespace.bridge("link set dev vx-blue learning on")
+      try namespace.bridge("fdb del 02:00:00:00:02:02 dev vx-quiet self")
+      agents[0] = try agent(0)
+      try poll("the next one puts it right: \(agents[0].error)") {
+        try namespace.weft("diff", fabric.path, "--host", "a").status == 0
+      }
+      try expectAllThere(before, "with the next agent")
+      // The daemons die.
+      for daemon in FRR.Daemon.allCases {
+        try fabric.daemons[0].kill(daemon)
+        try namespace.bridge("link set dev vx-blue learning on")
+        try poll("the agent goes on: \(agents[0].error)") {
+          try namespace.weft("diff", fabric.path, "--host", "a").status == 0
+        }
+        try fabric.daemons[0].restart(daemon)
+        try fabric.settle([0, 1, 2])
+        try expectAllThere(before, "after \(daemon) died")
+      }
+      #expect(try (0...2).map { try fabric.entries($0, "quiet") } == quiet)
+      try fabric.expectAllReachAll([0, 1, 2])
+      try fabric.expectNothingLeft("after all of it")
+      // The others had nothing to put right: what FRR writes is none of theirs.
+      for number in 1...2 {
+        #expect(try status(number)["healed"] as? Int == 0, "\(agents[number].error)")
+        #expect(agents[number].isRunning)
+      }
+    }
+  }
+
   /// Every way in which VTEPs may have sessions.
   @Test(arguments: [
     // All with all in one AS.
