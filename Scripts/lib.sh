@@ -50,7 +50,7 @@ BUILD_PACKAGES="git pkg-config libmnl-dev libnl-3-dev libnl-route-3-dev"
 build_release() {
   local place=/usr/src/weft options
   options=(-c release --product weft --static-swift-stdlib
-    -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
+    -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker --build-id=none
     -Xcc "-ffile-prefix-map=$PWD=$place" -Xswiftc -file-prefix-map -Xswiftc "$PWD=$place")
   # Foundation's own archive makes the linker warn of a mktemp that nothing calls.
   "$SWIFT" build "${options[@]}" 2>&1 | { grep -vE 'mktemp|^\[' || true; } >&2 || die "the build failed; see above"
