@@ -19,9 +19,11 @@ import Testing
       .sorted()
   }
 
+  /// The documents among the examples, without the folders.
   private func examples() throws -> [String] {
     try FileManager.default.contentsOfDirectory(
-      atPath: packageRoot.appendingPathComponent("Examples").path)
+      atPath: packageRoot.appendingPathComponent("Examples").path
+    ).filter { $0.contains(".") }
   }
 
   @Test func theBuiltInPolicyIsTheFile() throws {
