@@ -20,7 +20,8 @@ import Testing
           FDBEntry(
             mac: old.mac, sourceVNI: old.sourceVNI,
             vtep: old.mac.holdsDestinationList ? old.vtep : IPAddress("192.0.2.99") ?? .unspecified,
-            vni: old.mac.holdsDestinationList ? old.vni : 0, port: old.mac.holdsDestinationList ? old.port : 0, origin: .unmarked)
+            vni: old.mac.holdsDestinationList ? old.vni : 0,
+            port: old.mac.holdsDestinationList ? old.port : 0, origin: .unmarked)
         }
         touched.neighbours = disturb(&link.neighbours, &random) {
           Neighbour(address: $0.address, mac: MACAddress("02:ff:00:00:00:01") ?? .zero, origin: .unmarked)
