@@ -93,6 +93,12 @@ final class AgentLoop {
   private var isApplying = true
   private var isReady = false
   private var trimmedAt = 0
+  /// How often in a row something failed that has to do with no object.
+  private var troubles = 0
+
+  private static let mostTroubles = 20
+  private static let firstTroubleDelay = Duration.milliseconds(50)
+  private static let longestTroubleDelay = Duration.seconds(5)
 
   /// What happens within this time of the first event is done in one pass.
   private static let gathering = Duration.milliseconds(1)
@@ -244,13 +250,13 @@ final class AgentLoop {
     }
     if let interval = setup.serviceManager.watchdogInterval { watchdogAt = .now + interval / 2 }
     while !control.isStopped {
-      try work(.now)
+      try persist { try work(.now) }
       wait()
       let (reloads, questions) = control.take()
       if reloads {
         setup.serviceManager.tell("RELOADING=1\nMONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
         logger.notice("reading everything again")
-        try reload()
+        try persist { try reload() }
         reconciler.resync()
         passAt = .now
         isReady = false
@@ -262,6 +268,23 @@ final class AgentLoop {
     }
     setup.serviceManager.tell("STOPPING=1")
     logger.notice("stopping: what the kernel holds stays")
+  }
+
+  /// Goes on although something could not be read or written just now: later it may.
+  ///
+  /// - Throws: the error, if it comes again and again, or cannot pass.
+  private func persist(_ body: () throws -> Void) throws {
+    do {
+      try body()
+      if passAt == nil { troubles = 0 }
+    } catch {
+      troubles += 1
+      let isForGood = (error as? NetlinkError).map { [EPERM, EACCES, ESTALE].contains($0.code) } ?? false
+      guard !isForGood, troubles <= Self.mostTroubles else { throw error }
+      logger.warning("\(error): trying again")
+      reconciler.resync()
+      passAt = .now + min(Self.firstTroubleDelay * (1 << troubles), Self.longestTroubleDelay)
+    }
   }
 
   /// Sleeps until something happens, or is due.
@@ -289,12 +312,13 @@ final class AgentLoop {
     }
     if lookAt <= now {
       reconciler.lookAround()
+      lookAt = now + Self.leastLookInterval
       lookAt = now + max(Self.leastLookInterval, (try timed { try pass() }) * Self.lookShare)
     }
     try reconciler.hear(now: now)
     if passAt == nil, reconciler.isDue(now) {
       passAt = now + (reconciler.isUrgent ? Self.gathering : Self.routeDelay)
-    } else if reconciler.isUrgent, let at = passAt, at > now + Self.longestRest {
+    } else if troubles == 0, reconciler.isUrgent, let at = passAt, at > now + Self.longestRest {
       passAt = now + Self.gathering
     }
     if let at = passAt, at <= now { try pass() }
