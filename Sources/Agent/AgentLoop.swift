@@ -74,7 +74,7 @@ final class AgentLoop {
   private let source: any DocumentSource
   private let reconciler: Reconciler
   private let logger: Logger
-  private var changeLog: ChangeLog
+  private var objectLog: ObjectLog
   private var status: AgentStatus
   private var durations = Metrics.Histogram()
   /// The documents that count.
@@ -119,7 +119,7 @@ final class AgentLoop {
     self.setup = setup
     self.control = control
     logger = setup.logger
-    changeLog = ChangeLog(logger)
+    objectLog = ObjectLog(logger)
     socket = try NetlinkSocket(in: setup.namespace)
     identity = try setup.namespace.identity()
     directory = try StateDirectory(setup.runDirectory)
@@ -382,17 +382,18 @@ final class AgentLoop {
       report(drift: pass.plans.first)
     } else {
       for plan in pass.plans {
-        changeLog.write(plan, isApplying ? "changed" : "healed")
+        objectLog.write(plan, isApplying ? "changed" : "healed")
         if !isApplying { status.healed += plan.steps.count }
       }
     }
     let sources = reconciler.desired.sources
     for failure in pass.failed {
-      logger.error(
-        "\(sources.describe(failure.source).map { "\($0): " } ?? "")\(failure.reason)",
-        metadata: ["object": "\(failure.object)"])
+      let place = sources.describe(failure.source).map { "\($0): " } ?? ""
+      objectLog.write(.error, failure.object, place + failure.reason)
     }
-    for failure in pass.recovered { logger.notice("\(failure.object) is well again") }
+    for failure in pass.recovered {
+      objectLog.write(.notice, failure.object, "\(failure.object) is well again")
+    }
     if isApplying {
       for note in pass.notes where note.severity == .warning { logger.warning("\(note.text)") }
     }
@@ -410,7 +411,7 @@ final class AgentLoop {
     status.drift = lines
     status.driftCount = plan?.steps.count ?? 0
     if let plan, !plan.isEmpty {
-      changeLog.write(plan, "would change")
+      objectLog.write(plan, "would change")
     } else {
       logger.notice("nothing differs")
     }
