@@ -67,7 +67,7 @@ import Testing
 
   /// What is on kernels that have it.
   @Test(
-    .needs(.vlanFiltering, .dot1q, .vrf),
+    .needs(.vlanFiltering, .dot1q, .vrf, .geneve, .gretap),
     arguments: [
       "bridge vlan del vid 10 dev vx0", "bridge vlan add vid 77 dev vx0",
       "bridge vlan del vid 10 dev br0 self",
@@ -76,6 +76,8 @@ import Testing
       "ip route del 10.9.0.0/16 vrf red", "ip route add 10.8.0.0/16 via 10.0.10.2 proto 119 vrf red",
       "ip link set vlan10 nomaster", "ip link del red", "ip link del vlan10", "ip nexthop del id 11",
       "ip nexthop add id 12 via 192.0.2.9 fdb proto 119", "sysctl -w net.ipv4.conf.vlan10.forwarding=0",
+      "ip link del gnv7", "ip link set gnv7 type geneve id 7 remote 192.0.2.3 ttl 9", "ip link del gre7",
+      "ip link del gw0",
     ]) func whatOthersDoIsTakenBackOfAllElse(_ line: String) throws
   {
     let lab = try AgentLab(
@@ -94,6 +96,9 @@ import Testing
           ports: {vx0: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}}}}
       vlans:
         vlan10: {device: br0, id: 10, vrf: red, addresses: [10.0.10.1/24], mac: 02:00:00:00:00:10, forwarding: true}
+      geneves: {gnv7: {vni: 7, remote: 192.0.2.3}}
+      gretaps: {gre7: {local: 192.0.2.1, remote: 192.0.2.3, key: 7}}
+      macvlans: {gw0: {device: gnv7, mode: private}}
       vrfs: {red: {table: 1005, routes: [{to: 10.9.0.0/16, via: 10.0.10.2, device: vlan10, onlink: true}]}}
       """)
     try lab.settle()
@@ -104,6 +109,23 @@ import Testing
     try poll("\(line) is taken back:\n\(lab.log)") { lab.log.contains("healed: ") }
     try lab.settle()
     try poll("all is well: \(lab.log)") { try lab.number("failingCount") == 0 }
+  }
+
+  @Test(.needs(.vxlanMDB)) func multicastEntriesAreTakenBack() throws {
+    let document = "vxlans: {vx0: {vni: 10, local: 192.0.2.1, mdb: {239.1.1.1: [192.0.2.2, 192.0.2.3]}}}"
+    let lab = try AgentLab(document)
+    try lab.settle()
+    // Another weft, which knows nothing of this one's lock.
+    let other = try TemporaryFolder()
+    for vteps in ["[192.0.2.2]", "[192.0.2.2, 192.0.2.3, 192.0.2.4]"] {
+      let path = try other.write(
+        "weft: 1\n" + document.replacingOccurrences(of: "[192.0.2.2, 192.0.2.3]", with: vteps))
+      let applied = try lab.host.weft(["apply", path], environment: ["WEFT_RUN_DIR": other.path("run")])
+      #expect(applied.status == 0, "\(applied.error)")
+      try lab.settle()
+    }
+    try lab.awaitLog("healed: + mdb vx0 239.1.1.1")
+    try lab.awaitLog("healed: - mdb vx0 239.1.1.1")
   }
 
   /// The kernel tells of some settings; others it is asked for now and then.
