@@ -37,6 +37,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(name: "CMalloc"),
     .systemLibrary(
       name: "CNetlinkRoute", pkgConfig: "libnl-route-3.0",
       providers: [.apt(["libnl-route-3-dev", "libnl-3-dev"])]),
@@ -52,7 +53,7 @@ let package = Package(
     .target(
       name: "Agent",
       dependencies: [
-        "Applying", "Documents", "KernelState", "Planning", "Policies", "Netlink",
+        "Applying", "CMalloc", "Documents", "KernelState", "Planning", "Policies", "Netlink",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -43,3 +43,17 @@ need_packages() {
 }
 
 BUILD_PACKAGES="git pkg-config libmnl-dev libnl-3-dev libnl-route-3-dev"
+
+# Builds weft as it is released, in the current directory, and sets RELEASE to the command's path. What is measured,
+# packaged and tested is the same. No path of this machine gets into it, so that two builds of one source are one file
+# (in folders whose names are equally long: Swift 6.2 notes the length of a name that it maps).
+build_release() {
+  local place=/usr/src/weft options
+  options=(-c release --product weft --static-swift-stdlib
+    -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker --build-id=none
+    -Xcc "-ffile-prefix-map=$PWD=$place" -Xswiftc -file-prefix-map -Xswiftc "$PWD=$place")
+  # Foundation's own archive makes the linker warn of a mktemp that nothing calls.
+  "$SWIFT" build "${options[@]}" 2>&1 | { grep -vE 'mktemp|^\[' || true; } >&2 || die "the build failed; see above"
+  # shellcheck disable=SC2034
+  RELEASE=$("$SWIFT" build "${options[@]}" --show-bin-path)/weft
+}

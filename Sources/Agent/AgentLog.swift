@@ -85,8 +85,8 @@ extension Date {
   package var text: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 }
 
-/// Logs changes, a line each, but no more than somebody can read.
-struct ChangeLog {
+/// Logs what happens to objects, a line each, but no more than somebody can read.
+struct ObjectLog {
   private let logger: Logger
   /// Lines that may be written at this moment; grows with time.
   private var budget = Self.burst
@@ -105,7 +105,7 @@ struct ChangeLog {
     guard budget >= 1 else { return false }
     budget -= 1
     if withheld > 0 {
-      logger.notice("… and \(withheld) more changes")
+      logger.notice("… and \(withheld) more, for which there was no room here")
       withheld = 0
     }
     return true
@@ -128,6 +128,15 @@ struct ChangeLog {
           ])
       }
     }
+  }
+
+  /// What fails, or no longer does.
+  mutating func write(_ level: Logger.Level, _ object: String, _ message: String) {
+    guard mayWrite() else {
+      withheld += 1
+      return
+    }
+    logger.log(level: level, "\(message)", metadata: ["object": "\(object)"])
   }
 }
 

@@ -1,4 +1,5 @@
 import Applying
+import CMalloc
 import Documents
 import Logging
 import Netlink
@@ -75,7 +76,7 @@ final class AgentLoop {
   private let source: any DocumentSource
   private let reconciler: Reconciler
   private let logger: Logger
-  private var changeLog: ChangeLog
+  private var objectLog: ObjectLog
   private var status: AgentStatus
   private var durations = Metrics.Histogram()
   /// The documents that count.
@@ -93,6 +94,13 @@ final class AgentLoop {
   /// A new version of the documents has not yet been applied: what is changed for it is no drift.
   private var isApplying = true
   private var isReady = false
+  private var trimmedAt = 0
+  /// How often in a row something failed that has to do with no object.
+  private var troubles = 0
+
+  private static let mostTroubles = 20
+  private static let firstTroubleDelay = Duration.milliseconds(50)
+  private static let longestTroubleDelay = Duration.seconds(5)
 
   /// What happens within this time of the first event is done in one pass.
   private static let gathering = Duration.milliseconds(1)
@@ -113,7 +121,7 @@ final class AgentLoop {
     self.setup = setup
     self.control = control
     logger = setup.logger
-    changeLog = ChangeLog(logger)
+    objectLog = ObjectLog(logger)
     socket = try NetlinkSocket(in: setup.namespace)
     identity = try setup.namespace.identity()
     directory = try StateDirectory(setup.runDirectory)
@@ -242,13 +250,13 @@ final class AgentLoop {
     }
     if let interval = setup.serviceManager.watchdogInterval { watchdogAt = .now + interval / 2 }
     while !control.isStopped {
-      try work(.now)
+      try persist { try work(.now) }
       wait()
       let (reloads, questions) = control.take()
       if reloads {
         setup.serviceManager.tell("RELOADING=1\nMONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
         logger.notice("reading everything again")
-        try reload()
+        try persist { try reload() }
         reconciler.resync()
         passAt = .now
         isReady = false
@@ -260,6 +268,23 @@ final class AgentLoop {
     }
     setup.serviceManager.tell("STOPPING=1")
     logger.notice("stopping: what the kernel holds stays")
+  }
+
+  /// Goes on although something could not be read or written just now: later it may.
+  ///
+  /// - Throws: the error, if it comes again and again, or cannot pass.
+  private func persist(_ body: () throws -> Void) throws {
+    do {
+      try body()
+      if passAt == nil { troubles = 0 }
+    } catch {
+      troubles += 1
+      let isForGood = (error as? NetlinkError).map { [EPERM, EACCES, ESTALE].contains($0.code) } ?? false
+      guard !isForGood, troubles <= Self.mostTroubles else { throw error }
+      logger.warning("\(error): trying again")
+      reconciler.resync()
+      passAt = .now + min(Self.firstTroubleDelay * (1 << troubles), Self.longestTroubleDelay)
+    }
   }
 
   /// Sleeps until something happens, or is due.
@@ -288,12 +313,13 @@ final class AgentLoop {
     }
     if lookAt <= now {
       reconciler.lookAround()
+      lookAt = now + Self.leastLookInterval
       lookAt = now + max(Self.leastLookInterval, (try timed { try pass() }) * Self.lookShare)
     }
     try reconciler.hear(now: now)
     if passAt == nil, reconciler.isDue(now) {
       passAt = now + (reconciler.isUrgent ? Self.gathering : Self.routeDelay)
-    } else if reconciler.isUrgent, let at = passAt, at > now + Self.longestRest {
+    } else if troubles == 0, reconciler.isUrgent, let at = passAt, at > now + Self.longestRest {
       passAt = now + Self.gathering
     }
     if let at = passAt, at <= now { try pass() }
@@ -337,10 +363,19 @@ final class AgentLoop {
     let earliest = ContinuousClock.now + min(duration * Self.rest, Self.longestRest)
     if reconciler.isDue(.now) { passAt = earliest }
     isApplying = false
+    trimMemory()
     if !isReady {
       isReady = true
       setup.serviceManager.tell("READY=1\nSTATUS=\(source.name), version \(status.source.revision)")
     }
+  }
+
+  /// What has been read anew, and what a new version of the documents took, leaves its room behind in pieces.
+  private func trimMemory() {
+    let occasions = reconciler.counters.resyncs + status.source.revision
+    guard occasions != trimmedAt else { return }
+    trimmedAt = occasions
+    malloc_trim(0)
   }
 
   private func report(_ pass: Reconciler.Pass, _ duration: Duration) {
@@ -348,17 +383,18 @@ final class AgentLoop {
       report(drift: pass.plans.first)
     } else {
       for plan in pass.plans {
-        changeLog.write(plan, isApplying ? "changed" : "healed")
+        objectLog.write(plan, isApplying ? "changed" : "healed")
         if !isApplying { status.healed += plan.steps.count }
       }
     }
     let sources = reconciler.desired.sources
     for failure in pass.failed {
-      logger.error(
-        "\(sources.describe(failure.source).map { "\($0): " } ?? "")\(failure.reason)",
-        metadata: ["object": "\(failure.object)"])
+      let place = sources.describe(failure.source).map { "\($0): " } ?? ""
+      objectLog.write(.error, failure.object, place + failure.reason)
     }
-    for failure in pass.recovered { logger.notice("\(failure.object) is well again") }
+    for failure in pass.recovered {
+      objectLog.write(.notice, failure.object, "\(failure.object) is well again")
+    }
     if isApplying {
       for note in pass.notes where note.severity == .warning { logger.warning("\(note.text)") }
     }
@@ -376,7 +412,7 @@ final class AgentLoop {
     status.drift = lines
     status.driftCount = plan?.steps.count ?? 0
     if let plan, !plan.isEmpty {
-      changeLog.write(plan, "would change")
+      objectLog.write(plan, "would change")
     } else {
       logger.notice("nothing differs")
     }
@@ -442,18 +478,20 @@ final class AgentLoop {
 }
 
 extension AgentError {
+  private static let shownFaults = 100
+
   /// The reason, as lines.
   public var text: String {
     switch self {
     case .documents(let faults):
-      DiagnosticRenderer(files: faults.files).render(faults.diagnostics).trimmingNewlines
+      faults.diagnostics.prefix(Self.shownFaults).map { fault in
+        let names = faults.files.map(\.name)
+        let file = names.indices.contains(Int(fault.position.file)) ? names[Int(fault.position.file)] : ""
+        return "\(SourceMap(files: names).describe(fault.position) ?? file): \(fault.message)"
+      }.joined(separator: "\n")
     case .refused(let lines): lines
     case .kernel(let error): "\(error)"
     case .occupied(let holder): "an agent is at work here already: \(holder)"
     }
   }
-}
-
-extension String {
-  fileprivate var trimmingNewlines: String { String(self[...(lastIndex { $0 != "\n" } ?? startIndex)]) }
 }

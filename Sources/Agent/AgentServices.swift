@@ -1,3 +1,4 @@
+import CMalloc
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -60,6 +61,8 @@ public enum AgentProcess {
   /// - Throws: ``AgentError``; `NetlinkError` and `StateDirectory.Failure` as those who speak to the kernel and write
   ///   files do.
   public static func run(_ setup: AgentSetup, metrics: MetricsAddress?) async throws {
+    // Threads that live for one dump would each leave a heap of their own behind.
+    mallopt(M_ARENA_MAX, 2)
     let control = AgentControl()
     typealias Member = ServiceGroupConfiguration.ServiceConfiguration
     var members = [

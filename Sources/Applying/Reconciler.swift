@@ -249,7 +249,8 @@ public final class Reconciler {
       focus.formUnion(failure.touched)
       if !failure.link.isNone { focus.links.formUnion(desired.dependents(of: [failure.link])) }
     }
-    var plan = settledPlan(isWhole: needsPlan, &pass, now)
+    // What is only said is to be said of all that differs.
+    var plan = settledPlan(isWhole: needsPlan || isDryRun, &pass, now)
     if probe == nil, plan.needsProbe(shadow.state) {
       probe = try KernelProbe.run()
       // With the modules that it loads for the probe the kernel may have made links of its own.

@@ -141,7 +141,14 @@ public final class StateDirectory {
   }
 }
 
-extension StateDirectory.Failure {
+extension StateDirectory.Failure: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .system(let path, let reason): "\(path): \(reason)"
+    case .unsafe(let path, let reason): "\(path) is not safe: \(reason)"
+    }
+  }
+
   static func last(_ path: String) -> Self {
     .system(path: path, reason: String(cString: strerror(errno)))
   }

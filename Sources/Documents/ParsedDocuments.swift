@@ -128,6 +128,23 @@ public struct ParsedDocuments: Sendable {
       message: "the fabric has no VTEP \(host): \(meant)`--host` says which one this host is (\(some))")
   }
 
+  /// What FRR is to have on one host, where BGP tells of networks.
+  ///
+  /// - Parameter host: the name of a VTEP.
+  /// - Throws: ``DocumentFaults`` with all that is wrong, and where FRR has nothing to do there.
+  public func frrConfiguration(host: String) throws(DocumentFaults) -> FRRConfiguration {
+    let compiled = try compile(host: host)
+    guard let fabric, let place = fabric.fabric.index(ofVTEP: host) else {
+      throw DocumentFaults(diagnostics: [], files: files)
+    }
+    let names = files.filter(\.isDocument).map(\.name)
+    do {
+      return try FRRRendering.render(fabric, host: place, compiled.state, sources: names).get()
+    } catch {
+      throw DocumentFaults(diagnostics: error.diagnostics, files: files)
+    }
+  }
+
   /// The MTU of each network, by name: with the sum that it comes from.
   public var networkMTUs: [NetworkMTU] {
     (fabric?.networks ?? []).map { network in

@@ -20,7 +20,7 @@ struct Weft: AsyncParsableCommand {
       CommandGroup(
         name: "Documents",
         subcommands: [Validate.self, PolicyCommand.self, Schema.self]),
-      CommandGroup(name: "Fabric", subcommands: [Compile.self, MTU.self, Publish.self]),
+      CommandGroup(name: "Fabric", subcommands: [Compile.self, MTU.self, Render.self, Publish.self]),
       CommandGroup(
         name: "Host",
         subcommands: [Diff.self, Apply.self, Show.self, Trace.self, Check.self, Delete.self, Doctor.self]),

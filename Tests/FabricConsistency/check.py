@@ -523,7 +523,9 @@ class Checker:
             for external in externals:
                 network = ipaddress.ip_network(external["to"])
                 if external["vtep"] != host.name:
-                    wanted[network] = {external["vtep"]}
+                    # Else BGP tells of it.
+                    if all(n.is_static for n in networks):
+                        wanted[network] = {external["vtep"]}
                 else:
                     wanted[network] = {"outside"}
                     device = external.get("device")

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// `weft agent` on a host where others write to the kernel as well.
@@ -66,7 +67,7 @@ import Testing
 
   /// What is on kernels that have it.
   @Test(
-    .needs(.vlanFiltering, .dot1q, .vrf),
+    .needs(.vlanFiltering, .dot1q, .vrf, .geneve, .gretap),
     arguments: [
       "bridge vlan del vid 10 dev vx0", "bridge vlan add vid 77 dev vx0",
       "bridge vlan del vid 10 dev br0 self",
@@ -75,6 +76,8 @@ import Testing
       "ip route del 10.9.0.0/16 vrf red", "ip route add 10.8.0.0/16 via 10.0.10.2 proto 119 vrf red",
       "ip link set vlan10 nomaster", "ip link del red", "ip link del vlan10", "ip nexthop del id 11",
       "ip nexthop add id 12 via 192.0.2.9 fdb proto 119", "sysctl -w net.ipv4.conf.vlan10.forwarding=0",
+      "ip link del gnv7", "ip link set gnv7 type geneve id 7 remote 192.0.2.3 ttl 9", "ip link del gre7",
+      "ip link del gw0",
     ]) func whatOthersDoIsTakenBackOfAllElse(_ line: String) throws
   {
     let lab = try AgentLab(
@@ -93,6 +96,9 @@ import Testing
           ports: {vx0: {vlan-tunnel: true, learning: false, vlans: {10: {vni: 10010}}}}
       vlans:
         vlan10: {device: br0, id: 10, vrf: red, addresses: [10.0.10.1/24], mac: 02:00:00:00:00:10, forwarding: true}
+      geneves: {gnv7: {vni: 7, remote: 192.0.2.3}}
+      gretaps: {gre7: {local: 192.0.2.1, remote: 192.0.2.3, key: 7}}
+      macvlans: {gw0: {device: gnv7, mode: private}}
       vrfs: {red: {table: 1005, routes: [{to: 10.9.0.0/16, via: 10.0.10.2, device: vlan10, onlink: true}]}}
       """)
     try lab.settle()
@@ -103,6 +109,23 @@ import Testing
     try poll("\(line) is taken back:\n\(lab.log)") { lab.log.contains("healed: ") }
     try lab.settle()
     try poll("all is well: \(lab.log)") { try lab.number("failingCount") == 0 }
+  }
+
+  @Test(.needs(.vxlanMDB)) func multicastEntriesAreTakenBack() throws {
+    let document = "vxlans: {vx0: {vni: 10, local: 192.0.2.1, mdb: {239.1.1.1: [192.0.2.2, 192.0.2.3]}}}"
+    let lab = try AgentLab(document)
+    try lab.settle()
+    // Another weft, which knows nothing of this one's lock.
+    let other = try TemporaryFolder()
+    for vteps in ["[192.0.2.2]", "[192.0.2.2, 192.0.2.3, 192.0.2.4]"] {
+      let path = try other.write(
+        "weft: 1\n" + document.replacingOccurrences(of: "[192.0.2.2, 192.0.2.3]", with: vteps))
+      let applied = try lab.host.weft(["apply", path], environment: ["WEFT_RUN_DIR": other.path("run")])
+      #expect(applied.status == 0, "\(applied.error)")
+      try lab.settle()
+    }
+    try lab.awaitLog("healed: + mdb vx0 239.1.1.1")
+    try lab.awaitLog("healed: - mdb vx0 239.1.1.1")
   }
 
   /// The kernel tells of some settings; others it is asked for now and then.
@@ -368,6 +391,48 @@ import Testing
     try lab.awaitLog("reading everything again")
     try poll("it did") { try lab.number("resyncs") == 1 }
     #expect(lab.isRunning)
+  }
+
+  /// What systemd hears (sd_notify(3)).
+  @Test func itTellsTheServiceManager() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("notify")
+    let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    defer { close(socket) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let isBound = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+    try #require(isBound)
+    var heard: [String] = []
+    func hear() {
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      while true {
+        let count = recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        guard count > 0 else { return }
+        heard += String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+      }
+    }
+    let lab = try AgentLab(
+      "vxlans: {vx0: {vni: 10}}", environment: ["NOTIFY_SOCKET=\(path)", "WATCHDOG_USEC=400000"])
+    try poll("it is ready: \(heard)") {
+      hear()
+      return heard.contains("READY=1") && heard.contains("WATCHDOG=1")
+    }
+    heard = []
+    kill(try lab.pid(), SIGHUP)
+    try poll("it reloads: \(heard)") {
+      hear()
+      return heard.contains("RELOADING=1") && heard.contains("READY=1")
+        && heard.contains { $0.hasPrefix("MONOTONIC_USEC=") }
+    }
+    try lab.stop()
+    hear()
+    #expect(heard.last == "STOPPING=1")
   }
 
   /// The kernel drops what nobody takes: then all is read.

@@ -186,25 +186,16 @@ import Testing
   }
 }
 
-/// zebra and bgpd in a namespace, with one BGP session: they end with their owner.
-private final class FRR {
-  private static let programs = "/usr/lib/frr"
-  private let namespace: TestNamespace
-  /// Where the daemons have their sockets; FRR's own name for it is that of the namespace.
-  private let folder: String
-  private var daemons: [BackgroundProcess] = []
-
+extension FRR {
+  /// With one BGP session, by a configuration written by hand.
+  ///
   /// - Parameters:
   ///   - address: the VTEP's own.
   ///   - peer: the other VTEP's, with which it has a session.
   ///   - vrf: one whose networks it tells the others of.
-  init(
+  fileprivate convenience init(
     in namespace: TestNamespace, address: String, peer: String, vrf: (name: String, vni: Int)? = nil
   ) throws {
-    self.namespace = namespace
-    folder = "/var/run/frr/\(namespace.name)"
-    let made = try KernelTests.run(["install", "-d", "-o", "frr", "-g", "frr", folder])
-    try #require(made.status == 0, "FRR is needed, Debian's package frr: \(made.error)")
     let vrfs =
       vrf.map {
         """
@@ -219,6 +210,7 @@ private final class FRR {
          address-family l2vpn evpn
           advertise ipv4 unicast
          exit-address-family
+        exit
 
         """
       } ?? ""
@@ -232,50 +224,9 @@ private final class FRR {
         neighbor \(peer) activate
         advertise-all-vni
        exit-address-family
+      exit
 
       """ + vrfs
-    try configuration.write(toFile: "\(folder)/frr.conf", atomically: false, encoding: .utf8)
-    for (daemon, options) in [("zebra", ["-s", "90000000"]), ("bgpd", [])] {
-      let process = try BackgroundProcess(
-        in: namespace,
-        [
-          "\(Self.programs)/\(daemon)", "-N", namespace.name, "-f", "\(folder)/frr.conf",
-          "-i", pidFile(daemon), "-P", "0", "--log", "stdout",
-        ] + options, atMost: 300)
-      daemons.append(process)
-      // Its socket is there when it has read its configuration.
-      try poll("\(daemon) starts: \(process.output)\(process.error)") {
-        FileManager.default.fileExists(atPath: "\(folder)/\(daemon).vty")
-      }
-    }
-  }
-
-  deinit {
-    // bgpd takes its routes back by zebra.
-    while !daemons.isEmpty { daemons.removeLast() }
-    try? FileManager.default.removeItem(atPath: folder)
-  }
-
-  private func pidFile(_ daemon: String) -> String { "\(folder)/\(daemon).pid" }
-
-  func vtysh(_ command: String) throws -> String {
-    try namespace.run(["vtysh", "-N", namespace.name, "-c", command]).output
-  }
-
-  /// All that helps to see why something is missing.
-  func shown() -> String {
-    let commands = [
-      "show bgp summary", "show evpn vni detail", "show evpn mac vni all", "show evpn arp-cache vni all",
-      "show bgp l2vpn evpn route", "show vrf vni",
-    ]
-    return commands.map { "\($0)\n\((try? vtysh($0)) ?? "")" }.joined(separator: "\n")
-      + daemons.map { $0.output + $0.error }.joined(separator: "\n")
-  }
-
-  /// Asks bgpd to end: its peer and zebra then forget what they had from it.
-  func stop() throws {
-    let text = try String(contentsOfFile: pidFile("bgpd"), encoding: .utf8)
-    let process = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
-    try #require(kill(process, SIGTERM) == 0)
+    try self.init(in: namespace, configuration)
   }
 }

@@ -114,6 +114,35 @@ import Testing
     #expect(try weft("compile", path, "--all", "--out", path).status == 1)
   }
 
+  /// FRR's configuration is what is printed, and nothing else is; what there is to say beside it goes elsewhere.
+  @Test func theConfigurationOfFRR() throws {
+    let example = packageRoot.appendingPathComponent("Examples/evpn-fabric.yaml").path
+    let printed = try weft("render", "frr", example, "--host", "border")
+    #expect(printed.status == 0 && printed.error.isEmpty, "\(printed.error)")
+    #expect(printed.output.hasPrefix("! FRR's part of VTEP border, made by `weft render frr` from: "))
+    #expect(try weft("render", "frr", example, "--host", "border").output == printed.output)
+    let (folder, path) = try documents()
+    let nothing = try weft("render", "frr", path, "--host", "a")
+    #expect(
+      nothing.status == 65 && nothing.output.isEmpty
+        && nothing.error.contains(
+          "fabric.yaml:2:1: error: no network of the fabric has `control-plane: evpn`"),
+      "\(nothing.error)")
+    let other = try folder.write("weft: 1\nvxlans: {v: {vni: 5}}\n", "other.yaml")
+    #expect(try weft("render", "frr", other).status == 65)
+    #expect(try weft("render", "frr").status == 64)
+    let shared = try folder.write(
+      """
+      weft: 1
+      fabric: {bgp: {as: 65000}, vteps: {a: 192.0.2.1, b: 192.0.2.2}}
+      networks: {n: {vni: 5, vlan: 10, model: single-device, control-plane: evpn}}
+      """, "shared.yaml")
+    let noted = try weft("render", "frr", shared, "--host", "a")
+    #expect(
+      noted.status == 0 && noted.error.contains("shared.yaml:3:34: warning: network n: FRR takes one"),
+      "\(noted.error)")
+  }
+
   @Test func theTableOfMTUs() throws {
     let (folder, path) = try documents()
     defer { withExtendedLifetime(folder) {} }

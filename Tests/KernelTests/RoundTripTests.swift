@@ -19,12 +19,14 @@ import Testing
   static let recentExamples = allExamples.filter { $0.needs == [.vxlanMDB] }.map(\.name)
   private static let large: Set<Feature> = [.vlanFiltering, .vrf, .dot1q, .geneve, .gretap]
 
-  /// The example's file, or the path that is given, or of a fabric the document that it means for the first of its hosts.
+  private static let hostsOfFabrics = ["fabric.yaml": "vtep-10", "evpn-fabric.yaml": "vtep-1"]
+
+  /// The example's file, or the path that is given, or of a fabric the document that it means for one of its hosts.
   static func path(of example: String, for host: TestNamespace) throws -> String {
     if example.hasPrefix("/") { return example }
     let path = packageRoot.appendingPathComponent("Examples/\(example)").path
-    guard example == "fabric.yaml" else { return path }
-    let compiled = try run([WeftCommand.path, "compile", path, "--host", "vtep-10"])
+    guard let name = hostsOfFabrics[example] else { return path }
+    let compiled = try run([WeftCommand.path, "compile", path, "--host", name])
     try #require(compiled.status == 0, "\(compiled.error)")
     let folder = try TemporaryFolder()
     host.companions.append(folder)
@@ -79,7 +81,9 @@ import Testing
   func anExampleForALargeKernelIsRefused(_ name: String) throws {
     let host = try Self.host()
     let before = try host.snapshot()
-    let result = try host.weft("apply", packageRoot.appendingPathComponent("Examples/\(name)").path)
+    let path = packageRoot.appendingPathComponent("Examples/\(name)").path
+    let part = Self.hostsOfFabrics[name].map { ["--host", $0] } ?? []
+    let result = try host.weft(["apply", path] + part)
     #expect(result.status == 1 && result.error.contains("CONFIG_"), "\(result.output)\(result.error)")
     #expect(result.error.contains("Examples/\(name):"), "\(result.error)")
     expectSame(try host.snapshot(), before)

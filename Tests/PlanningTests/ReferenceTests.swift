@@ -66,6 +66,9 @@ import Testing
     let vteps = object(fabric["vteps"], "additionalProperties")["anyOf"] as? [[String: Any]]
     add("`vteps` of `fabric`", object(vteps?.last, "properties"), [])
     add("`vrfs` of `fabric`", keys(fabric["vrfs"]), [])
+    let bgp = object(fabric["bgp"], "properties")
+    add("`bgp` of `fabric`", bgp, [])
+    add("`timers` of `bgp`", object(bgp["timers"], "properties"), [])
     add("`networks`", networks, [])
     add("`gateway` of `networks`", object(networks["gateway"], "properties"), [])
     let everyLink = keys(sections["links"])

@@ -12,16 +12,18 @@ import Testing
   }
 
   /// What a policy says of an example: `SEVERITY RULE`, each once.
-  private func verdict(_ policies: PolicySet, _ example: String) throws -> [String] {
+  private func verdict(_ policies: PolicySet, _ example: String, host: String? = nil) throws -> [String] {
     let path = packageRoot.appendingPathComponent("Examples/\(example)").path
-    let state = try DocumentCompiler.compile(try SourceLoader.load([path])).state
+    let state = try DocumentCompiler.compile(try SourceLoader.load([path]), host: host).state
     return Set(policies.policy.findings(in: state, plan: nil).map { "\($0.severity.rawValue) \($0.rule)" })
       .sorted()
   }
 
+  /// The documents among the examples, without the folders.
   private func examples() throws -> [String] {
     try FileManager.default.contentsOfDirectory(
-      atPath: packageRoot.appendingPathComponent("Examples").path)
+      atPath: packageRoot.appendingPathComponent("Examples").path
+    ).filter { $0.contains(".") }
   }
 
   @Test func theBuiltInPolicyIsTheFile() throws {
@@ -85,12 +87,17 @@ import Testing
   @Test func evpn() throws {
     let policies = try load(["evpn"])
     // A fabric is nothing yet without a host.
-    let good = ["evpn-leaf.json", "fabric.yaml", "l2-gateway.yaml", "vlan-aware-leaf.yaml"]
+    let good = [
+      "evpn-fabric.yaml", "evpn-leaf.json", "fabric.yaml", "l2-gateway.yaml", "vlan-aware-leaf.yaml",
+    ]
     for example in try examples() {
       let isDenied = try verdict(policies, example).contains { $0.hasPrefix("deny") }
       #expect(isDenied == !good.contains(example), "\(example)")
     }
     #expect(try verdict(policies, "evpn-leaf.json") == [])
+    for host in ["vtep-1", "vtep-2", "border", "spine-1"] {
+      #expect(try verdict(policies, "evpn-fabric.yaml", host: host) == [], "\(host)")
+    }
     #expect(try verdict(policies, "vlan-aware-leaf.yaml") == ["warn neigh-suppress"])
     #expect(try verdict(policies, "central-gateway.yaml").contains("deny no-static-entries"))
   }

@@ -17,6 +17,8 @@ public struct Fabric: Sendable {
   /// The UDP port of VXLAN and the UDP source ports, where they are not the usual ones.
   public var port: UInt32?
   public var sourcePorts: AttributeValue?
+  /// How VTEPs tell each other of `evpn` networks.
+  public var bgp: FabricBGP?
   public var source = SourcePosition.none
 
   /// The place of a VTEP among all.
@@ -35,6 +37,10 @@ public struct FabricVTEP: Sendable {
   public var underlayMTU: UInt32?
   /// Its address as a router, in networks that are routed between VTEPs.
   public var routerMAC: MACAddress?
+  /// Its autonomous system, where that is not the fabric's.
+  public var autonomousSystem: UInt32?
+  /// By which BGP tells it from others; mostly its IPv4 address.
+  public var routerID: IPAddress?
   public var labels: [String: String] = [:]
   public let source: SourcePosition
 
@@ -61,6 +67,8 @@ public struct FabricVRF: Sendable {
   /// Of the L3VNI on a bridge that networks share (`model: single-device`); nil: one that no network has.
   public var vlan: UInt16?
   public var external: [External] = []
+  public var routeDistinguisher: RouteDistinguisher?
+  public var routeTargets: RouteTargets?
   public let source: SourcePosition
 }
 
@@ -149,6 +157,9 @@ public struct FabricNetwork: Sendable {
   /// The names of what is made, where the usual ones do not do.
   public var bridgeName: InterfaceName?
   public var deviceName: InterfaceName?
+  /// Of an `evpn` network, where BGP is not to derive them.
+  public var routeDistinguisher: RouteDistinguisher?
+  public var routeTargets: RouteTargets?
   /// By the VTEP's name.
   public var ports: [(vtep: String, source: SourcePosition, ports: [Port])] = []
   /// By MAC address.

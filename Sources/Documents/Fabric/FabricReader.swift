@@ -14,6 +14,9 @@ struct FabricDeclaration {
   /// Tables of endpoints in files of their own, to be read when all documents are.
   var tables: [(network: Int, path: String, position: SourcePosition)] = []
 
+  /// Whether an autonomous system is given that could not be read: that one is missing is no fault of its own then.
+  var isSystemUnclear = false
+
   var isEmpty: Bool { fabric == nil && networks.isEmpty }
 
   /// An endpoint whose addresses are those behind the first so many of all.
@@ -38,14 +41,16 @@ struct FabricDeclaration {
 
 extension DocumentReader {
   static let fabricSections = ["fabric", "networks"]
-  static let fabricKeys = ["vteps", "vrfs", "device", "underlay-mtu", "port", "source-ports"]
-  static let vtepKeys = ["address", "addresses", "device", "underlay-mtu", "router-mac", "labels"]
-  static let fabricVRFKeys = ["table", "vni", "vlan", "external"]
+  static let fabricKeys = ["vteps", "vrfs", "device", "underlay-mtu", "port", "source-ports", "bgp"]
+  static let vtepKeys = [
+    "address", "addresses", "device", "underlay-mtu", "router-mac", "labels", "as", "router-id",
+  ]
+  static let fabricVRFKeys = ["table", "vni", "vlan", "external", "rd", "route-targets"]
   static let externalKeys = ["to", "vtep", "via", "device"]
   static let networkKeys = [
     "vni", "vlan", "vteps", "encapsulation", "control-plane", "flood", "unknown-unicast", "arp-suppression",
     "gateway", "type", "model", "underlay", "mtu", "tagged", "bridge", "device", "ports", "endpoints",
-    "endpoints-from",
+    "endpoints-from", "rd", "route-targets",
   ]
   static let gatewayKeys = ["addresses", "mac", "vrf", "vteps"]
   static let endpointKeys = ["ip", "vtep", "port"]
@@ -65,13 +70,14 @@ extension DocumentReader {
   mutating func readFabricKeys(_ cursor: YAMLCursor, _ keys: [String]) throws(Diagnostic) {
     var result = fabric.fabric ?? Fabric()
     var externals = fabric.externalVTEPs
-    try readObject(cursor, keys: keys) { reader, key, _ throws(Diagnostic) in
+    try readObject(cursor, keys: keys) { reader, key, position throws(Diagnostic) in
       switch key {
       case "vteps": result.vteps = try reader.readVTEPs(cursor)
       case "vrfs": (result.vrfs, externals) = try reader.readFabricVRFs(cursor)
       case "device": result.device = try ValueParser.name(reader.readScalar(cursor, key), key)
       case "underlay-mtu":
         result.underlayMTU = try ValueParser.number(reader.readScalar(cursor, key), key, 576...65535)
+      case "bgp": result.bgp = try reader.readBGP(cursor, position)
       case "port": result.port = try ValueParser.number(reader.readScalar(cursor, key), key, 1...65535)
       default:
         guard let row = AttributeTable.vxlan.index(of: key) else { return }
@@ -134,9 +140,12 @@ extension DocumentReader {
       case "underlay-mtu":
         vtep.underlayMTU = try ValueParser.number(reader.readScalar(cursor, key), key, 576...65535)
       case "router-mac": vtep.routerMAC = try reader.readUnicastMAC(cursor, key)
+      case "as": vtep.autonomousSystem = try reader.readAutonomousSystem(cursor)
+      case "router-id": vtep.routerID = try reader.readRouterID(cursor)
       default: vtep.labels = try reader.readLabels(cursor, key)
       }
     }
+    if faults.contains("as") { fabric.isSystemUnclear = true }
     if vtep.v4 == nil, vtep.v6 == nil, faults.isDisjoint(with: ["address", "addresses"]) {
       throw Diagnostic(
         position: position, message: "vtep \(name): `address` is missing, its address on the underlay")
@@ -218,6 +227,8 @@ extension DocumentReader {
       case "vni": vrf.vni = try ValueParser.number(reader.readScalar(cursor, key), key, 1...16_777_215)
       case "vlan":
         vrf.vlan = UInt16(try ValueParser.number(reader.readScalar(cursor, key), key, VLANEntry.ids))
+      case "rd": vrf.routeDistinguisher = try reader.readRouteDistinguisher(cursor)
+      case "route-targets": vrf.routeTargets = try reader.readRouteTargets(cursor)
       default:
         try reader.readList(cursor, key) { reader throws(Diagnostic) in
           guard let (external, vtep) = try reader.readExternal(cursor) else { return }
@@ -307,6 +318,8 @@ extension DocumentReader {
     case "flood": network.flood = try readFloodMode(cursor)
     case "gateway": network.gateway = try readGateway(cursor, network.position(key))
     case "ports": network.ports = try readPortsOfVTEPs(cursor)
+    case "rd": network.routeDistinguisher = try readRouteDistinguisher(cursor)
+    case "route-targets": network.routeTargets = try readRouteTargets(cursor)
     case "endpoints":
       let endpoints = try readEndpoints(cursor)
       if network.endpoints.isEmpty { network.endpoints = endpoints } else { network.endpoints += endpoints }

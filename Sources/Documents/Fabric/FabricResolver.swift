@@ -87,6 +87,7 @@ struct ResolvedFabric {
   var vrfs: [VRF] = []
   /// By VTEP: what IPv6 and IPv4 routes have as next hop where the underlay is of the other family.
   var routerNames: [IPAddress.Family: [IPAddress]] = [:]
+  var bgp = BGP()
 
   init(_ fabric: Fabric, addresses: [IPAddress]) {
     self.fabric = fabric
@@ -140,6 +141,7 @@ struct FabricResolver: FaultCollector {
     checkSharedDevice()
     resolveVRFs()
     nameRouters()
+    resolveBGP()
   }
 
   /// The place of a VTEP, or a fault.

@@ -173,6 +173,8 @@ extension FabricLowering {
   func externalRoutes(_ vrf: ResolvedFabric.VRF) -> [Route] {
     vrf.intent.external.compactMap { external in
       guard external.vtep == host else {
+        // A route of weft's would come before the daemon's, also when nothing is there any more.
+        guard vrf.isStatic else { return nil }
         return route(to: external.destination, at: external.vtep, vrf, external.source)
       }
       return Route(

@@ -19,6 +19,41 @@ extension DocumentSchema {
   private static let vni: ClosedRange<UInt32> = 1...16_777_215
   private static let mtu: ClosedRange<UInt32> = 576...65535
 
+  // MARK: BGP
+
+  private static var autonomousSystem: Object { number(1...UInt32.max) }
+
+  private static var bgp: Object {
+    object([
+      "as": described(autonomousSystem, "The autonomous system of VTEPs that name none."),
+      "route-reflectors": described(
+        list(["type": ["string", "number"]]),
+        "Whom all others have a session with: VTEPs by name, or addresses; without it each VTEP has one with each."
+      ),
+      "timers": described(
+        object([
+          "keepalive": described(number(1...21_845), "Seconds between signs of life; a third of `hold`."),
+          "hold": described(
+            number(3...65535), "Seconds without any, after which a session ends; three times `keepalive`."),
+          "connect": described(number(1...65535), "Seconds between attempts at a session."),
+        ]), "Those of BGP sessions, in seconds; FRR's own where they are left out."),
+    ])
+  }
+
+  private static var routeDistinguisher: Object {
+    text(
+      "^[0-9a-z.-]+:[0-9]+$",
+      "The route distinguisher as ASN:NUMBER, ADDRESS:NUMBER or router-id:NUMBER; FRR derives it where it is left out."
+    )
+  }
+
+  private static var routeTargets: Object {
+    let targets = list(text("^[0-9.]+:[0-9]+$", "ASN:NUMBER or ADDRESS:NUMBER."))
+    return described(
+      ["anyOf": [targets, object(["import": targets, "export": targets])]],
+      "The route targets, for both directions or for each; FRR derives those that are left out.")
+  }
+
   static var fabric: Object {
     let vtep = object([
       "address": described(reference("address"), "Its address on the underlay."),
@@ -28,6 +63,11 @@ extension DocumentSchema {
       "router-mac": described(reference("mac"), "Its address as a router between VTEPs."),
       "labels": described(
         named(["type": ["string", "number", "boolean"]]), "By which networks choose members."),
+      "as": described(autonomousSystem, "Its autonomous system in BGP, where it is not the fabric's."),
+      "router-id": described(
+        reference("address"),
+        "By which BGP tells it from others, written as an IPv4 address; its own, or derived from its name where it has none."
+      ),
     ])
     let external = object(
       [
@@ -43,6 +83,7 @@ extension DocumentSchema {
         "The VLAN of its `vni` on a bridge that networks share (`model: single-device`); a free one where it is left out."
       ),
       "external": described(list(external), "What is outside, and behind which VTEP."),
+      "rd": routeDistinguisher, "route-targets": routeTargets,
     ])
     return object([
       "vteps": described(
@@ -53,6 +94,7 @@ extension DocumentSchema {
       "underlay-mtu": described(number(mtu), "The underlay's MTU where a VTEP says nothing else; 1500."),
       "port": described(number(1...65535), "The UDP port of VXLAN; 4789."),
       "source-ports": text("^[0-9]+-[0-9]+$", "The UDP source ports of VXLAN as LOW-HIGH."),
+      "bgp": described(bgp, "How VTEPs tell each other of `evpn` networks, for `weft render frr`."),
     ])
   }
 
@@ -118,6 +160,7 @@ extension DocumentSchema {
       "endpoints-from": described(
         ["anyOf": [["type": "string"], list(["type": "string"])]],
         "Files with endpoints as CSV or as one JSON object a line."),
+      "rd": routeDistinguisher, "route-targets": routeTargets,
     ])
     return ["type": ["object", "null"], "additionalProperties": orNothing(network)]
   }

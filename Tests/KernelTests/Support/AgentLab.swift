@@ -9,6 +9,7 @@ final class AgentLab {
   private let path: String
   private let options: [String]
   private let seconds: Int
+  private let environment: [String]
 
   /// Starts an agent and waits until it has done its first work.
   ///
@@ -16,7 +17,7 @@ final class AgentLab {
   ///   - prepare: what is there before.
   ///   - seconds: how long it lives at most.
   init(
-    _ document: String, _ options: [String] = [], atMost seconds: Int = 120,
+    _ document: String, _ options: [String] = [], environment: [String] = [], atMost seconds: Int = 120,
     prepare: (TestNamespace) throws -> Void = { _ in }
   ) throws {
     host = try TestNamespace("agent")
@@ -24,12 +25,13 @@ final class AgentLab {
     path = try folder.write("weft: 1\n" + document)
     self.options = options
     self.seconds = seconds
+    self.environment = environment
     try prepare(host)
     try start()
   }
 
   private var arguments: [String] {
-    ["env", "WEFT_RUN_DIR=\(host.runFolder)", WeftCommand.path, "agent", path] + options
+    ["env", "WEFT_RUN_DIR=\(host.runFolder)"] + environment + [WeftCommand.path, "agent", path] + options
   }
 
   func start(sourceLocation: SourceLocation = #_sourceLocation) throws {
