@@ -26,6 +26,7 @@ PAGES = {
     "living-beside.md": ("weft-living-beside", 7, "weft beside systemd-networkd, NetworkManager and udev"),
     "moving-over.md": ("weft-moving-over", 7, "from scripts, ifupdown2 and netplan to weft"),
     "frr.md": ("weft-frr", 7, "weft beside FRR"),
+    "etcd.md": ("weft-etcd", 7, "etcd as the controller of a fabric, whose hosts follow it"),
     "agent.md": ("weft-agent", 7, "weft as a service that keeps the host as documents say"),
 }
 # Is put at the end of weft.yaml(5).
