@@ -24,6 +24,8 @@
     private var fallsBack = false
     /// Whether the last load gave what was on disk.
     private var isFromDisk = false
+    /// What the last load gave of etcd: by now there may be more.
+    private var loaded: (store: FabricStore, revision: Int64)?
     private let saver: Saver
 
     public var name: String { address.name }
@@ -78,7 +80,8 @@
       }
       isFromDisk = false
       let name = name
-      let result = state.withContent { content -> Result<[SourceFile], DocumentFaults> in
+      typealias Loaded = (files: [SourceFile], store: FabricStore, revision: Int64)
+      let result = state.withContent { content -> Result<Loaded, DocumentFaults> in
         guard content.isKnown else {
           let reason =
             content.connection.publication.map { "the publication by \($0) is not complete" }
@@ -92,12 +95,16 @@
               ], files: [SourceFile(name: name, bytes: [])]))
         }
         do throws(DocumentFaults) {
-          return .success(try content.store.files(name))
+          let files = try content.store.files(name)
+          return .success((files, content.store, content.revision))
         } catch {
           return .failure(error)
         }
       }
-      return try result.get()
+      loaded = nil
+      let (files, store, revision) = try result.get()
+      loaded = (store, revision)
+      return files
     }
 
     /// Within the first seconds etcd's answer is worth waiting for.
@@ -113,10 +120,10 @@
     public func consists(of files: [SourceFile]) -> Bool { false }
 
     public func isTakenOver() {
-      guard !isFromDisk else { return }
+      guard !isFromDisk, let (store, revision) = loaded else { return }
       saved = nil
       savedStore = nil
-      let (store, revision) = state.withContent { ($0.store, $0.revision) }
+      loaded = nil
       saver.save(store, revision)
     }
 
