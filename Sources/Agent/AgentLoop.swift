@@ -109,6 +109,7 @@ final class AgentLoop {
   private static let longestRest = Duration.milliseconds(250)
   /// Routes come in swarms, and hardly ever matter.
   private static let routeDelay = Duration.milliseconds(500)
+  private static let kernelDelay = Duration.seconds(1)
   private static let lockDelay = Duration.milliseconds(100)
   private static let statusInterval = Duration.seconds(1)
   private static let shownFailures = 100
@@ -201,7 +202,7 @@ final class AgentLoop {
       do {
         plan = try reconciler.preview(compiled.state)
       } catch {
-        throw .refused("\(error)")
+        throw .kernel(error)
       }
       if let refusal = Self.refusal(of: plan, compiled, setup) { throw .refused(refusal) }
       reconciler.want(compiled.state)
@@ -210,6 +211,8 @@ final class AgentLoop {
       isApplying = true
       passAt = .now
     } catch {
+      // The kernel could not be asked just now: that says nothing of the documents.
+      if case .kernel = error { loadAt = .now + Self.kernelDelay }
       refuse(error)
     }
   }
