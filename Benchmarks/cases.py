@@ -20,6 +20,7 @@ class Sizes:
         self.ifstate_entries = 10_000  # At 100,000 it takes several minutes.
         self.ifupdown2_tenants = 200
         self.heals, self.idle_seconds, self.events = (40, 2, 20_000) if quick else (1000, 30, 1_000_000)
+        self.settle_seconds = 1 if quick else 15  # Longer than from one look of an agent to the next.
 
 
 class Cases:
@@ -309,11 +310,9 @@ class Cases:
                 self.options.say("agent: a storm of events")
                 run(["ip", "-n", namespace.name, "link", "add", "storm0", "type", "vxlan", "id", "77", "dstport", "4799"])
                 storm(namespace, folder, self.sizes.events // 10)
-                time.sleep(1)
-                before = agent.memory()
+                before = agent.memory(self.sizes.settle_seconds)
                 storm(namespace, folder, self.sizes.events)
-                time.sleep(1)
-                self.results.facts["growth"] = agent.memory() / before
+                self.results.facts["growth"] = agent.memory(self.sizes.settle_seconds) / before
                 agent.expect_nothing_to_do()
 
     # MARK: instructions
