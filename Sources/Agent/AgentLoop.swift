@@ -95,6 +95,7 @@ final class AgentLoop {
   private var isApplying = true
   private var isReady = false
   private var trimmedAt = 0
+  private var trimmedVersions = 0
   /// How often in a row something failed that has to do with no object.
   private var troubles = 0
 
@@ -318,6 +319,7 @@ final class AgentLoop {
       reconciler.lookAround()
       lookAt = now + Self.leastLookInterval
       lookAt = now + max(Self.leastLookInterval, (try timed { try pass() }) * Self.lookShare)
+      trimMemory()
     }
     try reconciler.hear(now: now)
     if passAt == nil, reconciler.isDue(now) {
@@ -366,16 +368,21 @@ final class AgentLoop {
     let earliest = ContinuousClock.now + min(duration * Self.rest, Self.longestRest)
     if reconciler.isDue(.now) { passAt = earliest }
     isApplying = false
-    trimMemory()
+    if reconciler.counters.resyncs + status.source.revision != trimmedVersions {
+      trimmedVersions = reconciler.counters.resyncs + status.source.revision
+      trimMemory()
+    }
     if !isReady {
       isReady = true
       setup.serviceManager.tell("READY=1\nSTATUS=\(source.name), version \(status.source.revision)")
     }
   }
 
-  /// What has been read anew, and what a new version of the documents took, leaves its room behind in pieces.
+  /// What has been read anew, what was heard, and what a new version of the documents took leave their room behind in
+  /// pieces.
   private func trimMemory() {
-    let occasions = reconciler.counters.resyncs + status.source.revision
+    let counters = reconciler.counters
+    let occasions = counters.resyncs + counters.events + status.source.revision
     guard occasions != trimmedAt else { return }
     trimmedAt = occasions
     malloc_trim(0)
