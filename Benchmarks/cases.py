@@ -309,9 +309,9 @@ class Cases:
                 self.results.facts["idle"] = (agent.seconds() - before) / (time.monotonic() - start)
                 self.options.say("agent: a storm of events")
                 run(["ip", "-n", namespace.name, "link", "add", "storm0", "type", "vxlan", "id", "77", "dstport", "4799"])
-                storm(namespace, folder, self.sizes.events // 10)
+                storm(namespace, folder, self.sizes.events // 2)
                 before = agent.memory(self.sizes.settle_seconds)
-                storm(namespace, folder, self.sizes.events)
+                storm(namespace, folder, self.sizes.events // 2)
                 self.results.facts["growth"] = agent.memory(self.sizes.settle_seconds) / before
                 agent.expect_nothing_to_do()
 
