@@ -1,10 +1,5 @@
+import Netlink
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// By which others speak to the thread of an agent.
 public final class AgentControl: Sendable {
@@ -17,24 +12,11 @@ public final class AgentControl: Sendable {
   }
 
   private let requests = Mutex(Requests())
-  /// The ends of a pipe(2): what is written to the one makes the other readable.
-  let descriptor: Int32
-  private let bell: Int32
+  private let bell: Bell
+  var descriptor: Int32 { bell.descriptor }
 
-  public init() {
-    var ends: [Int32] = [-1, -1]
-    pipe(&ends)
-    for end in ends {
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-    }
-    (descriptor, bell) = (ends[0], ends[1])
-  }
-
-  deinit {
-    close(descriptor)
-    close(bell)
-  }
+  /// - Throws: ``NetlinkError`` if the kernel gives no pipe, by which the thread is woken up.
+  public init() throws(NetlinkError) { bell = try Bell() }
 
   /// Ends the agent; what the kernel holds stays.
   public func stop() { ask { $0.isStopped = true } }
@@ -59,9 +41,7 @@ public final class AgentControl: Sendable {
   }
 
   private func ring() {
-    // Where it is full, the other end is readable already.
-    var one: UInt8 = 1
-    _ = write(bell, &one, 1)
+    bell.ring()
   }
 
   // MARK: The thread's side
@@ -70,8 +50,7 @@ public final class AgentControl: Sendable {
 
   /// - Returns: whether to read everything again, and who wants to know something.
   func take() -> (reloads: Bool, questions: [CheckedContinuation<Metrics?, Never>]) {
-    var bytes = [UInt8](repeating: 0, count: 64)
-    while read(descriptor, &bytes, bytes.count) > 0 {}
+    bell.silence()
     return requests.withLock { requests in
       defer {
         requests.reloads = false

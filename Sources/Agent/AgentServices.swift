@@ -63,7 +63,7 @@ public enum AgentProcess {
   public static func run(_ setup: AgentSetup, metrics: MetricsAddress?) async throws {
     // Threads that live for one dump would each leave a heap of their own behind.
     mallopt(M_ARENA_MAX, 2)
-    let control = AgentControl()
+    let control = try AgentControl()
     typealias Member = ServiceGroupConfiguration.ServiceConfiguration
     var members = [
       Member(

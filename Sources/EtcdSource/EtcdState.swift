@@ -30,39 +30,24 @@
     }
 
     private let content = Mutex(Content())
-    /// The ends of a pipe(2): what is written to the one makes the other readable.
-    let descriptor: Int32
-    private let bell: Int32
+    private let bell: Bell
+    var descriptor: Int32 { bell.descriptor }
 
     init() throws(EtcdError) {
-      var ends: [Int32] = [-1, -1]
-      guard pipe(&ends) == 0 else { throw .away("pipe: \(String(cString: strerror(errno)))") }
-      for end in ends {
-        _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+      do {
+        bell = try Bell()
+      } catch {
+        throw .away("\(error)")
       }
-      (descriptor, bell) = (ends[0], ends[1])
-    }
-
-    deinit {
-      close(descriptor)
-      close(bell)
     }
 
     func withContent<Result: Sendable>(_ body: (inout Content) throws -> Result) rethrows -> Result {
       try content.withLock { try body(&$0) }
     }
 
-    func ring() {
-      // Where it is full, the other end is readable already.
-      var one: UInt8 = 1
-      _ = write(bell, &one, 1)
-    }
+    func ring() { bell.ring() }
 
-    func acknowledge() {
-      var bytes = [UInt8](repeating: 0, count: 64)
-      while read(descriptor, &bytes, bytes.count) > 0 {}
-    }
+    func acknowledge() { bell.silence() }
 
     // MARK: What is heard
 
