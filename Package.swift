@@ -85,7 +85,7 @@ let package = Package(
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RandomStates"]),
     .target(name: "FaultInjection", path: "Tests/FaultInjection"),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl"]),
-    .testTarget(name: "DocumentsTests", dependencies: ["Documents", "RandomStates"]),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents", "FuzzTargets", "RandomStates"]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Documents", "RandomStates"]),
     .testTarget(name: "PolicyTests", dependencies: ["Policies", "Documents", "Planning", "RandomStates"]),
     // Needs root: every test makes network namespaces of its own and works on the real kernel.

@@ -192,6 +192,7 @@ private struct TreeMaker {
       "- &l [&m {k: v}, *m]\n- {<<: [*m, {<<: *m, n: 1}], o: *l}\n- ? k\n  : v\n- >-\n  folded\n  text\n",
       "%YAML 1.1\n---\nnet:\n  - {id: 7, \"local\": 10.0.0.1}\n  - id: 8\n    remote: 2001::1 # é\n...\n",
       #"{"a":[1,2,{"b":"\n\u00e9"}],"c":{"d":null},"e":[[],{}]}"#,
+      "t: &t\n  a: 1\n  b: 2\n  c: 3\n  d: 4\n  e: 5\nl:\n- 1\n- 2\n- 3\n- 4\n- 5\nm: {<<: *t}\n",
     ].map { Array($0.utf8) }
     let pieces = [
       "&a ", "*a", "<<: ", "*", "&", "!", "!!str ", "---\n", "...\n", "[", "]", "{", "}", ": ", "\n", "\t",

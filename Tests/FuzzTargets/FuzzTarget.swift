@@ -41,6 +41,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   }
 
   private static func readDocument(_ bytes: [UInt8]) throws {
+    try require(
+      read(bytes, isShortened: true).trace == read(bytes, isShortened: false).trace,
+      "plain lines are not what libyaml reads in them")
     let file = SourceFile(name: "fuzz.yaml", bytes: bytes)
     let parsed = ParsedDocuments([file])
     for host in [nil] + parsed.hosts.prefix(3).map(Optional.some) {

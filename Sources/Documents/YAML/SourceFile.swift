@@ -77,7 +77,7 @@ func byteOrderMarkLength(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
 /// file in its last line.
 ///
 /// The line breaks are those of YAML 1.1 (also NEL, LS and PS), so that the numbers are libyaml's.
-private func lineEnd(
+func lineEnd(
   _ bytes: UnsafeBufferPointer<UInt8>, from start: Int
 ) -> (end: Int, next: Int) {
   var at = start

@@ -54,15 +54,9 @@ public final class YAMLCursor {
   /// Whether the file has no document at all: it is empty or holds nothing but comments.
   public private(set) var isEmpty = false
 
-  private let file: SourceFile
   private let index: Int
 
-  // Everything libyaml works on stays at one place in memory until `deinit`.
-  private let input: UnsafeMutablePointer<Input>
-  private let parser: UnsafeMutablePointer<yaml_parser_t>
-  /// Two events take turns, so that the bytes of the last scalar outlive a `peek`.
-  private var event: UnsafeMutablePointer<yaml_event_t>
-  private var spareEvent: UnsafeMutablePointer<yaml_event_t>
+  private let events: YAMLEvents
 
   // The event that was loaded but not consumed yet; `.none` when there is none.
   private var kind = EventKind.none
@@ -102,42 +96,26 @@ public final class YAMLCursor {
   /// Begins to read a file.
   ///
   /// - Parameter index: The file's number in the positions of what is read.
-  public init(file: SourceFile, index: Int) throws(Diagnostic) {
-    try checkEncoding(of: file, index: index)
-    self.file = file
-    self.index = index
-    input = .allocate(capacity: 1)
-    input.initialize(
-      to: Input(bytes: file.bytes, next: file.bytes.withUnsafeBufferPointer(byteOrderMarkLength)))
-    parser = .allocate(capacity: 1)
-    parser.initialize(to: yaml_parser_t())
-    event = .allocate(capacity: 1)
-    event.initialize(to: yaml_event_t())
-    spareEvent = .allocate(capacity: 1)
-    spareEvent.initialize(to: yaml_event_t())
+  public convenience init(file: SourceFile, index: Int) throws(Diagnostic) {
+    try self.init(file: file, index: index, isShortened: true)
+  }
 
-    guard yaml_parser_initialize(parser) == 1 else { throw fail(at: .none, "out of memory") }
-    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-    yaml_parser_set_input(parser, giveInput, input)
-    try parseEvent()  // the start of the stream
-    try parseEvent()  // the start of the document
-    if event.pointee.type == YAML_STREAM_END_EVENT {
+  /// - Parameter isShortened: false for a reading without the short cut that ``YAMLEvents`` takes, to compare with.
+  package init(file: SourceFile, index: Int, isShortened: Bool) throws(Diagnostic) {
+    try checkEncoding(of: file, index: index)
+    self.index = index
+    events = try YAMLEvents(file: file, index: index, isShortened: isShortened)
+    try nextEvent()  // the start of the stream
+    try nextEvent()  // the start of the document
+    if events.type == YAML_STREAM_END_EVENT {
       isEmpty = true
       kind = .end
       position = SourcePosition(file: index, line: 0, column: 0)
     }
   }
 
-  deinit {
-    yaml_event_delete(event)
-    event.deallocate()
-    yaml_event_delete(spareEvent)
-    spareEvent.deallocate()
-    yaml_parser_delete(parser)
-    parser.deallocate()
-    input.deinitialize(count: 1)
-    input.deallocate()
-  }
+  /// How many lines libyaml was spared; for tests.
+  package var sparedLines: Int { events.shift }
 
   // MARK: Reading
 
@@ -230,12 +208,10 @@ public final class YAMLCursor {
       if kind == .end { break }
       consume()
     }
-    guard event.pointee.type == YAML_DOCUMENT_END_EVENT else { return }
-    try parseEvent()
-    guard event.pointee.type == YAML_DOCUMENT_START_EVENT else { return }
-    throw fail(
-      at: place(event.pointee.start_mark),
-      "a second document begins here; put it into a file of its own")
+    guard events.type == YAML_DOCUMENT_END_EVENT else { return }
+    try nextEvent()
+    guard events.type == YAML_DOCUMENT_START_EVENT else { return }
+    throw fail(at: events.position, "a second document begins here; put it into a file of its own")
   }
 
   // MARK: Mappings and merge keys
@@ -436,51 +412,39 @@ public final class YAMLCursor {
   }
 
   private func loadParsed() throws(Diagnostic) {
-    try parseEvent()
-    position = place(event.pointee.start_mark)
-    switch event.pointee.type {
+    try nextEvent()
+    position = events.position
+    switch events.type {
     case YAML_SCALAR_EVENT:
-      let scalar = event.pointee.data.scalar
-      bytes = UnsafeBufferPointer(start: UnsafePointer(scalar.value), count: scalar.length)
-      isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
-      try beginNode(.scalar, anchor: scalar.anchor, tag: scalar.tag)
+      bytes = events.bytes
+      isPlain = events.isPlain
+      try beginNode(.scalar)
     case YAML_MAPPING_START_EVENT:
-      let mapping = event.pointee.data.mapping_start
-      try beginNode(.mappingStart, anchor: mapping.anchor, tag: mapping.tag)
+      try beginNode(.mappingStart)
     case YAML_SEQUENCE_START_EVENT:
-      let sequence = event.pointee.data.sequence_start
-      try beginNode(.sequenceStart, anchor: sequence.anchor, tag: sequence.tag)
+      try beginNode(.sequenceStart)
     case YAML_MAPPING_END_EVENT:
       endCollection(.mappingEnd)
     case YAML_SEQUENCE_END_EVENT:
       endCollection(.sequenceEnd)
     case YAML_ALIAS_EVENT:
-      try findAnchor(event.pointee.data.alias.anchor)
+      if let name = events.anchor { try findAnchor(name) }
     default:
       kind = .end
     }
   }
 
-  private func parseEvent() throws(Diagnostic) {
-    swap(&event, &spareEvent)
-    yaml_event_delete(event)
-    guard yaml_parser_parse(parser, event) == 1 else {
-      throw fail(parserDiagnostic(parser, file: file, index: index))
-    }
-  }
-
-  private func place(_ mark: yaml_mark_t) -> SourcePosition {
-    SourcePosition(file: index, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+  private func nextEvent() throws(Diagnostic) {
+    do throws(Diagnostic) { try events.next() } catch { throw fail(error) }
   }
 
   // MARK: Anchors
 
-  private func beginNode(
-    _ kind: EventKind, anchor name: UnsafeMutablePointer<UInt8>?, tag: UnsafeMutablePointer<UInt8>?
-  ) throws(Diagnostic) {
+  private func beginNode(_ kind: EventKind) throws(Diagnostic) {
     self.kind = kind
+    let name = events.anchor
     // The non-specific tag "!" changes nothing here.
-    if let tag, !(tag[0] == UInt8(ascii: "!") && tag[1] == 0) {
+    if let tag = events.tag, !(tag[0] == UInt8(ascii: "!") && tag[1] == 0) {
       throw fail(at: position, tagsAreNotSupported)
     }
     guard name != nil || isNextRecorded || isRecording else { return }
@@ -530,26 +494,3 @@ public final class YAMLCursor {
 
 /// Stops documents that are small as text and endless when aliases are followed.
 private let replayLimit = 1_000_000
-
-/// What libyaml reads: the bytes of the file, which it takes in pieces, so that there is no second copy of them.
-private struct Input {
-  let bytes: [UInt8]
-  /// How much of it has been taken.
-  var next: Int
-}
-
-/// libyaml's read handler; the data is an ``Input``.
-private func giveInput(
-  _ data: UnsafeMutableRawPointer?, _ buffer: UnsafeMutablePointer<UInt8>?, _ size: Int,
-  _ given: UnsafeMutablePointer<Int>?
-) -> Int32 {
-  guard let input = data?.assumingMemoryBound(to: Input.self), let buffer else { return 0 }
-  let start = input.pointee.next
-  let end = min(start + size, input.pointee.bytes.count)
-  input.pointee.bytes.withUnsafeBufferPointer { bytes in
-    _ = UnsafeMutableBufferPointer(start: buffer, count: size).update(fromContentsOf: bytes[start..<end])
-  }
-  input.pointee.next = end
-  given?.pointee = end - start
-  return 1
-}
