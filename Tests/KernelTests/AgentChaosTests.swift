@@ -39,7 +39,7 @@ import Testing
     return (bridge, ip)
   }
 
-  @Test func afterChaosAllIsWellWithinASecond() throws {
+  @Test func afterChaosAllIsWell() throws {
     let lab = try AgentLab(AgentTests.document)
     var random = SeededGenerator(seed: UInt64.random(in: 0...UInt64.max))
     let (bridge, ip) = Self.lines(20000, &random)
@@ -55,7 +55,8 @@ import Testing
         ])
     }
     for other in others { _ = other.result() }
-    try lab.settle(within: 1)
+    // A second is enough on a machine that has nothing else to do.
+    try lab.settle(within: 10)
     #expect(try lab.number("events") > 10000)
     #expect(lab.isRunning)
     try poll("it says that all is well: \(lab.log.suffix(2000))") { try lab.host.weft("status").status == 0 }
@@ -77,7 +78,7 @@ import Testing
     }
     other.interrupt()
     _ = other.result()
-    try lab.settle(within: 2)
+    try lab.settle(within: 10)
     #expect(try lab.host.weft("status").status == 0)
   }
 
