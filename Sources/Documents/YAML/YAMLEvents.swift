@@ -1,6 +1,12 @@
 internal import CYaml
 import OverlayModel
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// The events of one file, as libyaml has them.
 ///
 /// Runs of plain lines are not parsed by libyaml: their inner lines are kept from it, and their events put in where it
@@ -250,7 +256,10 @@ final class YAMLEvents {
 
 /// Where the next such byte is, of which there is one.
 private func offset(of character: Unicode.Scalar, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-  bytes[start...].firstIndex(of: UInt8(ascii: character)) ?? bytes.count
+  guard let first = bytes.baseAddress,
+    let found = memchr(first + start, Int32(character.value), bytes.count - start)
+  else { return bytes.count }
+  return UnsafeRawPointer(found) - first
 }
 
 /// libyaml's read handler; the data is a ``ShortenedInput``.
