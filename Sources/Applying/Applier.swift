@@ -330,10 +330,10 @@ extension Plan {
   func needsProbe(_ observed: HostState) -> Bool {
     let presentKinds = Set(observed.links.values.compactMap(\.kind))
     return steps.heads.contains { step in
-      if case .set(_, let changes) = step.operation {
-        return changes.contains { $0.attribute.kernelOption != nil }
-      }
       switch step.operation {
+      // Of what every link has the host's own links tell: nothing of it is tried.
+      case .set(let table, let changes):
+        return table !== AttributeTable.link && changes.contains { $0.attribute.kernelOption != nil }
       case .entry(.nexthop(.create)), .entry(.mdb(.create)): return true
       default: break
       }

@@ -121,6 +121,8 @@ public final class JournalStore {
   public let directory: StateDirectory
   public let host: HostIdentity
   private let inode: UInt64
+  /// The open journal, as this process wrote it last.
+  private var written: Journal?
   /// So many changes are kept.
   private static let historyLimit = 20
 
@@ -163,6 +165,7 @@ public final class JournalStore {
 
   public func write(_ journal: Journal) throws {
     try directory.write(openName, try journal.encoded())
+    written = journal
   }
 
   /// Forgets the open journal.
@@ -173,18 +176,31 @@ public final class JournalStore {
 
   /// Keeps the change for good: from now on it is history.
   public func archive(_ journal: Journal) throws {
-    try addToHistory(journal)
+    if journal == written {
+      // It is on disk already, under a name that says how far it was.
+      try addToHistory { name in
+        for open in [openName, confirmingName, confirmedName] where try directory.rename(open, to: name) {
+          return
+        }
+        try directory.write(name, try journal.encoded())
+      }
+    } else {
+      try addToHistory(journal)
+    }
     try discard()
     try directory.remove(confirmedName)
   }
 
   public func addToHistory(_ journal: Journal) throws {
-    var journal = journal
-    if journal.phase != .interrupted { journal.phase = .done }
+    try addToHistory { try directory.write($0, try journal.encoded()) }
+  }
+
+  /// - Parameter put: makes a file of that name.
+  private func addToHistory(_ put: (String) throws -> Void) throws {
     // Those of another namespace with the same number go.
     removeForeignHistory()
     let numbers = historyNumbers()
-    try directory.write(doneName((numbers.last ?? 0) + 1), try journal.encoded())
+    try put(doneName((numbers.last ?? 0) + 1))
     for number in numbers.dropLast(Self.historyLimit - 1) { try directory.remove(doneName(number)) }
   }
 
@@ -237,7 +253,8 @@ public final class JournalStore {
   public func history() throws -> [(number: Int, journal: Journal)] {
     var result: [(number: Int, journal: Journal)] = []
     for number in historyNumbers() {
-      guard let journal = try? read(doneName(number)) else { continue }
+      guard var journal = try? read(doneName(number)) else { continue }
+      if journal.phase != .interrupted { journal.phase = .done }
       if journal.host == host {
         result.append((number, journal))
       } else {

@@ -115,7 +115,10 @@ public final class StateDirectory {
 
   /// Removes a file if it is there.
   public func remove(_ name: String) throws(Failure) {
-    guard unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else { throw .last("\(path)/\(name)") }
+    guard unlinkat(descriptor, name, 0) == 0 else {
+      if errno == ENOENT { return }
+      throw .last("\(path)/\(name)")
+    }
     fsync(descriptor)
   }
 

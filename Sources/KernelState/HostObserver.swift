@@ -325,7 +325,7 @@ extension HostState {
   var vtepsByRoute: Set<IPAddress> {
     var result: Set<IPAddress> = []
     for link in links.values where link.kind == .vxlan && link.specific?.link(.device) == nil {
-      result.formUnion(link.vteps(nexthops: tables.nexthops))
+      link.insertVTEPs(into: &result, nexthops: tables.nexthops)
     }
     return result
   }

@@ -1,4 +1,5 @@
 import CNetlinkRoute
+import Synchronization
 
 /// The value of one attribute of a link, in one form for documents and kernel alike.
 public enum AttributeValue: Hashable, Sendable {
@@ -119,6 +120,9 @@ public enum AttributeDefault: Sendable {
   case kernelChoice(among: [AttributeValue] = [])
   /// Computed from the underlay: `mtu` only.
   case underlay
+
+  /// Nil where it is no value of its own.
+  var value: AttributeValue? { if case .value(let value) = self { value } else { nil } }
 }
 
 /// How iproute2 writes an attribute, after `ip link … type KIND` or `ip link set dev NAME`.
@@ -207,6 +211,8 @@ public struct KernelRelease: Sendable, Comparable, CustomStringConvertible {
 public final class Attribute: Sendable {
   /// The key in a document.
   public let key: String
+  /// A number for the key, the same in all tables: it is looked up sooner than a text.
+  let keyNumber: Int
   /// IFLA_… within the table's nest; for an address that of IPv4.
   public let number: Int
   public let type: AttributeType
@@ -234,6 +240,12 @@ public final class Attribute: Sendable {
   public let iproute2: IPRoute2Form
   /// One sentence for the reference and the schema.
   public let summary: String
+  /// What a link has right after its creation, if its creator did not say.
+  public let initialValue: AttributeValue?
+  /// What the kernel means by not sending the attribute; nil: that it does not know it.
+  public let absentValue: AttributeValue?
+  /// The words that stand for numbers.
+  public let keywords: [Keyword]
 
   public init(
     _ key: String, _ number: Int, _ type: AttributeType, default documentDefault: AttributeDefault,
@@ -245,6 +257,7 @@ public final class Attribute: Sendable {
     iproute2: IPRoute2Form, _ summary: String
   ) {
     self.key = key
+    keyNumber = Self.number(ofKey: key)
     self.number = number
     self.type = type
     self.documentDefault = documentDefault
@@ -260,22 +273,28 @@ public final class Attribute: Sendable {
     self.setting = setting
     self.iproute2 = iproute2
     self.summary = summary
+    initialValue = if let kernelDefault { kernelDefault } else { documentDefault.value }
+    absentValue =
+      switch type {
+      case .presence, .flag(_, dumpedWhenOff: false): .flag(false)
+      case .address, .link, .lower, .greKey, .text: .unset
+      case .number where isOmittedWhenZero: .number(0)
+      default: nil
+      }
+    keywords =
+      switch type {
+      case .number(_, _, let keywords), .word(_, let keywords): keywords
+      default: []
+      }
   }
 
-  /// What a link has right after its creation, if its creator did not say.
-  public var initialValue: AttributeValue? {
-    if let kernelDefault { return kernelDefault }
-    if case .value(let value) = documentDefault { return value }
-    return nil
-  }
+  private static let keyNumbers = Mutex<[String: Int]>([:])
 
-  /// What the kernel means by not sending the attribute; nil: that it does not know it.
-  public var absentValue: AttributeValue? {
-    switch type {
-    case .presence, .flag(_, dumpedWhenOff: false): .flag(false)
-    case .address, .link, .lower, .greKey, .text: .unset
-    case .number where isOmittedWhenZero: .number(0)
-    default: nil
+  private static func number(ofKey key: String) -> Int {
+    keyNumbers.withLock { numbers in
+      let number = numbers[key] ?? numbers.count
+      numbers[key] = number
+      return number
     }
   }
 
@@ -289,14 +308,6 @@ public final class Attribute: Sendable {
       if old == .number(keyword.value) || new == .number(keyword.value) { return false }
     }
     return true
-  }
-
-  /// The words that stand for numbers.
-  public var keywords: [Keyword] {
-    switch type {
-    case .number(_, _, let keywords), .word(_, let keywords): keywords
-    default: []
-    }
   }
 
   /// What the kernel's number for a setting of IP means.
@@ -315,10 +326,11 @@ public final class Attribute: Sendable {
 
   /// Whether two values are one to the kernel.
   public func isSame(_ a: AttributeValue?, _ b: AttributeValue?) -> Bool {
-    switch (type, a, b) {
+    if a == b { return true }
+    return switch (type, a, b) {
     case (.clock, .number(let a), .number(let b)), (.longClock, .number(let a), .number(let b)):
-      return max(a, b) - min(a, b) <= 1
-    default: return a == b
+      max(a, b) - min(a, b) <= 1
+    default: false
     }
   }
 

@@ -19,12 +19,16 @@ public final class AttributeTable: Sendable {
   public let isSentWhole: Bool
   public let rows: [Attribute]
   private let indices: [String: Int]
+  /// The same by ``Attribute/keyNumber``.
+  private let indicesByNumber: [Int?]
   /// For each row the documented default, where that is a value.
-  let defaults: [AttributeValue?]
+  fileprivate let defaults: AttributeValues
   /// For each row ``Attribute/initialValue``.
-  let initialValues: [AttributeValue?]
+  fileprivate let initialValues: AttributeValues
   /// The rows that are settings of IP.
   let settings: [Int]
+  /// The rows that are for an underlay of one family alone.
+  let familyRows: [(row: Int, family: IPAddress.Family)]
   /// The row that says what a link is made on.
   let lower: Int?
 
@@ -33,10 +37,14 @@ public final class AttributeTable: Sendable {
     self.isSentWhole = isSentWhole
     self.place = place
     self.rows = rows
+    var indicesByNumber: [Int?] = Array(repeating: nil, count: (rows.map(\.keyNumber).max() ?? -1) + 1)
+    for (row, attribute) in rows.enumerated().reversed() { indicesByNumber[attribute.keyNumber] = row }
+    self.indicesByNumber = indicesByNumber
     indices = Dictionary(rows.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
-    defaults = rows.map { if case .value(let value) = $0.documentDefault { value } else { nil } }
-    initialValues = rows.map(\.initialValue)
+    defaults = AttributeValues(rows.map(\.documentDefault.value))
+    initialValues = AttributeValues(rows.map(\.initialValue))
     settings = rows.indices.filter { rows[$0].setting != nil }
+    familyRows = rows.enumerated().compactMap { row, attribute in attribute.family.map { (row, $0) } }
     lower = rows.firstIndex { if case .lower = $0.type { true } else { false } }
   }
 
@@ -44,8 +52,7 @@ public final class AttributeTable: Sendable {
 
   /// The row of an attribute that the code knows by name, which may be that of another table with the same key.
   public func index(of attribute: Attribute) -> Int? {
-    // Almost always it is a row of this table, which is found sooner than a text.
-    rows.firstIndex { $0 === attribute } ?? indices[attribute.key]
+    attribute.keyNumber < indicesByNumber.count ? indicesByNumber[attribute.keyNumber] : nil
   }
 
   public var keys: [String] { rows.map(\.key) }
@@ -56,18 +63,113 @@ extension AttributeTable: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
+/// A value or none for each row of a table.
+///
+/// There are many of them, and nearly all values are numbers of a few bytes: a text, which has to be counted, is kept
+/// beside, so that the others are copied, compared and let go all at once.
+private struct AttributeValues: Sendable {
+  private enum Plain: Hashable, Sendable, BitwiseCopyable {
+    case none, unset
+    case flag(Bool)
+    case number(UInt32)
+    case range(UInt16, UInt16)
+    case address(IPAddress)
+    case mac(MACAddress)
+    case link(InterfaceName)
+    /// The one at this place of the texts.
+    case text(Int)
+  }
+
+  private var plain: [Plain]
+  private var texts: [String] = []
+
+  init(count: Int) { plain = Array(repeating: .none, count: count) }
+
+  init(_ values: [AttributeValue?]) {
+    self.init(count: values.count)
+    for (row, value) in values.enumerated() { self[row] = value }
+  }
+
+  var indices: Range<Int> { plain.indices }
+  var isEmpty: Bool { plain.allSatisfy { $0 == .none } }
+
+  subscript(row: Int) -> AttributeValue? {
+    get {
+      switch plain[row] {
+      case .none: nil
+      case .unset: .unset
+      case .flag(let flag): .flag(flag)
+      case .number(let number): .number(number)
+      case .range(let low, let high): .range(low, high)
+      case .address(let address): .address(address)
+      case .mac(let mac): .mac(mac)
+      case .link(let name): .link(name)
+      case .text(let place): .text(texts[place])
+      }
+    }
+    set {
+      plain[row] =
+        switch newValue {
+        case nil: .none
+        case .unset: .unset
+        case .flag(let flag): .flag(flag)
+        case .number(let number): .number(number)
+        case .range(let low, let high): .range(low, high)
+        case .address(let address): .address(address)
+        case .mac(let mac): .mac(mac)
+        case .link(let name): .link(name)
+        case .text(let text): .text(place(of: text))
+        }
+    }
+  }
+
+  private mutating func place(of text: String) -> Int {
+    if let place = texts.firstIndex(of: text) { return place }
+    texts.append(text)
+    return texts.count - 1
+  }
+
+  func hasValue(_ row: Int) -> Bool { plain[row] != .none }
+
+  /// Whether both have the same in a row.
+  func isSame(_ row: Int, in other: Self) -> Bool {
+    if case .text = plain[row] { return self[row] == other[row] }
+    return plain[row] == other.plain[row]
+  }
+
+  /// The same with those of another one where there is none.
+  func completed(by others: Self) -> Self {
+    guard others.texts.isEmpty else {
+      var result = self
+      for row in indices where !hasValue(row) { result[row] = others[row] }
+      return result
+    }
+    var result = self
+    // In one go: changed one by one, all of them would be copied first.
+    result.plain = zip(plain, others.plain).map { $0 == .none ? $1 : $0 }
+    return result
+  }
+}
+
+extension AttributeValues: Equatable {
+  static func == (a: Self, b: Self) -> Bool {
+    if a.texts.isEmpty, b.texts.isEmpty { return a.plain == b.plain }
+    return a.plain.count == b.plain.count && a.indices.allSatisfy { a.isSame($0, in: b) }
+  }
+}
+
 /// The attributes of one object: for each row of its table a value, or nil for "not said".
 ///
 /// In a desired state nil is left alone; in an observed one it means that the kernel did not
 /// send the attribute because it does not know it.
 public struct AttributeSet: Sendable {
   public let table: AttributeTable
-  private var values: [AttributeValue?]
+  private var values: AttributeValues
   private var positions: [SourcePosition]
 
   public init(_ table: AttributeTable) {
     self.table = table
-    values = Array(repeating: nil, count: table.rows.count)
+    values = AttributeValues(count: table.rows.count)
     positions = []
   }
 
@@ -98,8 +200,24 @@ public struct AttributeSet: Sendable {
   }
 
   /// The rows that have a value, in the order of the table.
-  public var given: [(row: Int, attribute: Attribute, value: AttributeValue)] {
-    values.indices.compactMap { row in values[row].map { (row, table.rows[row], $0) } }
+  public var given: Given { Given(set: self) }
+
+  /// Walks the rows that have a value.
+  public struct Given: Sequence, IteratorProtocol {
+    fileprivate let set: AttributeSet
+    private var row = 0
+
+    fileprivate init(set: AttributeSet) { self.set = set }
+
+    public var isEmpty: Bool { self.set.values.isEmpty }
+
+    public mutating func next() -> (row: Int, attribute: Attribute, value: AttributeValue)? {
+      while row < set.values.indices.upperBound {
+        defer { row += 1 }
+        if let value = set.values[row] { return (row, set.table.rows[row], value) }
+      }
+      return nil
+    }
   }
 
   /// Those of ``given`` that are settings of IP.
@@ -117,15 +235,13 @@ public struct AttributeSet: Sendable {
   /// The same with the documented default where nothing is said, for a link that weft owns.
   public func withDefaults() -> AttributeSet {
     var result = self
-    for row in values.indices where values[row] == nil { result.values[row] = table.defaults[row] }
+    result.values = values.completed(by: table.defaults)
     return result
   }
 
   /// Takes out what is for an underlay of the other family: it means nothing here.
   public mutating func restrict(to family: IPAddress.Family) {
-    for (row, attribute) in table.rows.enumerated() where attribute.family.map({ $0 != family }) == true {
-      values[row] = nil
-    }
+    for (row, other) in table.familyRows where other != family && values.hasValue(row) { values[row] = nil }
   }
 
   public func isTrue(_ attribute: Attribute) -> Bool { self[attribute] == .flag(true) }
@@ -205,7 +321,7 @@ extension AttributeSet {
     var changes: [AttributeChange] = []
     for row in values.indices {
       // Almost always it is the same.
-      guard let wanted = values[row], wanted != observed.values[row] else { continue }
+      guard !values.isSame(row, in: observed.values), let wanted = values[row] else { continue }
       let attribute = table.rows[row]
       let before = observed.values[row]
       if attribute.isSame(wanted, before) { continue }

@@ -22,11 +22,15 @@ public struct EntryTables: Sendable, Equatable {
 
   public init() {}
 
+  // What is generic over the tables is compiled where it is used, for each of them.
+
+  @inlinable
   public subscript<Entry: TableEntry>(_ type: Entry.Type) -> [Entry]? {
     get { self[keyPath: Entry.table] }
     set { self[keyPath: Entry.table] = newValue }
   }
 
+  @inlinable
   public subscript<Entry: TableEntry>(_ type: Entry.Type, default none: [Entry]) -> [Entry] {
     get { self[type] ?? none }
     _modify {
@@ -75,6 +79,7 @@ public struct EntryTables: Sendable, Equatable {
   }
 
   /// Calls the visitor for each table.
+  @inlinable
   public static func visit<Visitor: TableVisitor>(_ visitor: inout Visitor) throws(Visitor.Failure) {
     // An entry of a VXLAN device may need a nexthop, one of a bridge needs its VLAN.
     try visitor.visit(Nexthop.self)
@@ -102,9 +107,11 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
   case replace(old: Entry, new: Entry)
   case delete(Entry)
 
+  @inlinable
   public var source: SourcePosition { entry.source }
 
   /// The entry that there is afterwards, or that goes.
+  @inlinable
   public var entry: Entry {
     switch self {
     case .create(let entry), .replace(_, let entry), .delete(let entry): entry
@@ -112,7 +119,9 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
   }
 
   /// Changes of entries that follow each other as one, where the kernel takes them so.
+  @inlinable
   public static func joined(_ changes: [EntryChange]) -> [EntryChange] {
+    if changes.isEmpty { return [] }
     var result: [EntryChange] = []
     for change in changes {
       if let last = result.last, let both = last.joined(change) {
@@ -124,7 +133,8 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
     return result
   }
 
-  private func joined(_ next: EntryChange) -> EntryChange? {
+  @inlinable
+  func joined(_ next: EntryChange) -> EntryChange? {
     switch (self, next) {
     case (.create(let a), .create(let b)): a.joined(b).map { .create($0) }
     case (.delete(let a), .delete(let b)): a.joined(b).map { .delete($0) }
@@ -135,6 +145,7 @@ public enum EntryChange<Entry: TableEntry>: Sendable {
   }
 
   /// The same for entries one by one, where these stand for several.
+  @inlinable
   public var elements: [EntryChange] {
     switch self {
     case .create(let entry): entry.elements.map { .create($0) }
@@ -156,6 +167,7 @@ public enum TableChange: Sendable {
   case neighbour(EntryChange<Neighbour>)
   case route(EntryChange<Route>)
 
+  @inlinable
   public func accept<Visitor: TableChangeVisitor>(_ visitor: inout Visitor) -> Visitor.Result {
     switch self {
     case .nexthop(let change): visitor.visit(change)
@@ -212,6 +224,7 @@ extension Array where Element: TableEntry {
 
 extension Array {
   /// The first place of a sorted array from which on something is so; its end where it is so nowhere.
+  @inlinable
   package func firstPlace(where isBehind: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {
@@ -224,13 +237,16 @@ extension Array {
 
 extension Array where Element: TableEntry {
   /// The entry of a sorted table with the identity of another one.
+  @inlinable
   public func entry(withIdentityOf other: Element) -> Element? {
     let place = firstPlace { !Element.precedes($0, other) }
     return place < count && self[place].hasSameIdentity(as: other) ? self[place] : nil
   }
 
   /// Each entry once, the first of those with one identity.
+  @inlinable
   public var sortedByIdentity: [Element] {
+    if count < 2 { return self }
     var result: [Element] = []
     for entry in sorted(by: Element.precedes) where result.last?.hasSameIdentity(as: entry) != true {
       result.append(entry)

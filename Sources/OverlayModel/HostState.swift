@@ -181,25 +181,31 @@ extension LinkState {
   /// - Parameter nexthops: the host's, which entries may refer to.
   public func vteps(nexthops: [Nexthop]?) -> Set<IPAddress> {
     var result: Set<IPAddress> = []
+    insertVTEPs(into: &result, nexthops: nexthops)
+    return result
+  }
+
+  /// Adds ``vteps(nexthops:)`` to those of other links.
+  public func insertVTEPs(into result: inout Set<IPAddress>, nexthops: [Nexthop]?) {
+    func insert(_ address: IPAddress) { if !address.isMulticast { result.insert(address) } }
     for attribute in [Attribute.group, .remote] {
-      if let address = self.specific?.address(attribute) { result.insert(address) }
+      if let address = self.specific?.address(attribute) { insert(address) }
     }
     var last: IPAddress?
     var groups: Set<UInt32> = []
     for entry in self.tables.fdb ?? [] {
       if entry.nexthop != 0 { groups.insert(entry.nexthop) }
       guard entry.nexthop == 0, entry.vtep != last else { continue }
-      result.insert(entry.vtep)
+      insert(entry.vtep)
       last = entry.vtep
     }
-    for entry in self.tables.mdb ?? [] { result.insert(entry.vtep) }
+    for entry in self.tables.mdb ?? [] { insert(entry.vtep) }
     if !groups.isEmpty, let nexthops {
       let members = Set(nexthops.filter { groups.contains($0.id) }.flatMap { $0.members.map(\.id) })
       for nexthop in nexthops where members.contains(nexthop.id) && !nexthop.via.isUnspecified {
-        result.insert(nexthop.via)
+        insert(nexthop.via)
       }
     }
-    return result.filter { !$0.isMulticast }
   }
 }
 

@@ -132,7 +132,21 @@ extension IPAddress: CustomStringConvertible {
   /// Dotted decimal, or the shortest form of RFC 5952.
   public var description: String {
     if family == .v4 {
-      return "\(low >> 24 & 255).\(low >> 16 & 255).\(low >> 8 & 255).\(low & 255)"
+      return String(unsafeUninitializedCapacity: 15) { buffer in
+        var end = 0
+        func put(_ byte: UInt8) {
+          buffer[end] = byte
+          end += 1
+        }
+        for shift in [24, 16, 8, 0] as [UInt64] {
+          let octet = UInt8(truncatingIfNeeded: low >> shift)
+          if octet >= 100 { put(UInt8(ascii: "0") + octet / 100) }
+          if octet >= 10 { put(UInt8(ascii: "0") + octet / 10 % 10) }
+          put(UInt8(ascii: "0") + octet % 10)
+          if shift > 0 { put(UInt8(ascii: ".")) }
+        }
+        return end
+      }
     }
     return withBytes { bytes in
       var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

@@ -35,7 +35,7 @@ public struct InterfaceName: Hashable, Comparable, Sendable, BitwiseCopyable {
   }
 
   /// For names that came from the kernel; takes at most 15 bytes.
-  public init?(kernel text: some StringProtocol) {
+  public init?(kernel text: String) {
     guard (1...Self.maximumLength).contains(text.utf8.count) else { return nil }
     self.init(unchecked: text.utf8)
   }

@@ -3,7 +3,7 @@
 ///
 /// Frames to a group that has entries go to their VTEPs alone; to others they go as without the table.
 public struct MDBEntry: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [MDBEntry]?> & Sendable { \.mdb }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [MDBEntry]?> & Sendable { \.mdb }
   public static let tableName = "mdb"
   public static func tableChange(_ change: EntryChange<MDBEntry>) -> TableChange { .mdb(change) }
 

@@ -3,7 +3,7 @@
 ///
 /// It belongs to no link: its number is the host's.
 public struct Nexthop: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [Nexthop]?> & Sendable { \.nexthops }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [Nexthop]?> & Sendable { \.nexthops }
   public static let tableName = "nexthops"
   public static func tableChange(_ change: EntryChange<Nexthop>) -> TableChange { .nexthop(change) }
 

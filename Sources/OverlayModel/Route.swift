@@ -2,7 +2,7 @@ import CNetlinkRoute
 
 /// A route in the table of a VRF.
 public struct Route: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [Route]?> & Sendable { \.routes }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [Route]?> & Sendable { \.routes }
   public static let tableName = "routes"
   public static func tableChange(_ change: EntryChange<Route>) -> TableChange { .route(change) }
 

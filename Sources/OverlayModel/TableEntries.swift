@@ -95,7 +95,7 @@ extension TableEntry {
 /// broadcast, unknown and multicast frames are copied (head-end replication); it, and multicast
 /// addresses, have an entry here for each destination.
 public struct FDBEntry: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [FDBEntry]?> & Sendable { \.fdb }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [FDBEntry]?> & Sendable { \.fdb }
   public static let tableName = "fdb"
   public static func tableChange(_ change: EntryChange<FDBEntry>) -> TableChange { .fdb(change) }
 
@@ -179,7 +179,9 @@ public struct FDBEntry: TableEntry {
 
 /// A static entry in the FDB of a bridge: behind which port a MAC address is.
 public struct BridgeFDBEntry: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [BridgeFDBEntry]?> & Sendable { \.bridgeFDB }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [BridgeFDBEntry]?> & Sendable {
+    \.bridgeFDB
+  }
   public static let tableName = "bridge-fdb"
   public static func tableChange(_ change: EntryChange<BridgeFDBEntry>) -> TableChange { .bridgeFDB(change) }
 
@@ -215,7 +217,7 @@ public struct BridgeFDBEntry: TableEntry {
 ///
 /// On a bridge whose VXLAN port has `neigh-suppress`, the kernel answers ARP and ND from it.
 public struct Neighbour: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [Neighbour]?> & Sendable { \.neighbours }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [Neighbour]?> & Sendable { \.neighbours }
   public static let tableName = "neighbours"
   public static func tableChange(_ change: EntryChange<Neighbour>) -> TableChange { .neighbour(change) }
 
@@ -244,7 +246,9 @@ public struct Neighbour: TableEntry {
 
 /// An address of a link, with the length of its network's prefix.
 public struct InterfaceAddress: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [InterfaceAddress]?> & Sendable { \.addresses }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [InterfaceAddress]?> & Sendable {
+    \.addresses
+  }
   public static let tableName = "addresses"
   public static func tableChange(_ change: EntryChange<InterfaceAddress>) -> TableChange { .address(change) }
 

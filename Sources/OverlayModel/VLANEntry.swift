@@ -1,6 +1,6 @@
 /// A VLAN that a bridge takes part in, or that one of its ports carries (IEEE 802.1Q).
 public struct VLANEntry: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [VLANEntry]?> & Sendable { \.vlans }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [VLANEntry]?> & Sendable { \.vlans }
   public static let tableName = "vlans"
   public static func tableChange(_ change: EntryChange<VLANEntry>) -> TableChange { .vlan(change) }
 

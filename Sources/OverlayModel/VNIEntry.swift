@@ -1,6 +1,6 @@
 /// A VNI that a VXLAN device with a VNI filter takes (Linux 5.18; include/uapi/linux/if_link.h, VXLAN_VNIFILTER_*).
 public struct VNIEntry: TableEntry {
-  public static var table: WritableKeyPath<EntryTables, [VNIEntry]?> & Sendable { \.vnis }
+  @inlinable public static var table: WritableKeyPath<EntryTables, [VNIEntry]?> & Sendable { \.vnis }
   public static let tableName = "vnis"
   public static func tableChange(_ change: EntryChange<VNIEntry>) -> TableChange { .vni(change) }
 

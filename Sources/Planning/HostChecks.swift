@@ -5,13 +5,15 @@ extension Planner {
   /// Whether the links that a link refers to exist.
   mutating func checkReferences(of link: LinkState) -> Bool {
     var isGood = true
-    for (row, attribute, value) in link.specific?.given ?? [] {
-      guard case .link(let device) = value, !willExist(device), let set = link.specific else { continue }
-      let what = if case .lower = attribute.type { "" } else { "underlay " }
-      problem(
-        "\(link.noun) \(link.name): \(what)device \(device) does not exist: create it first, or correct the name",
-        set.position(of: row))
-      isGood = false
+    if let set = link.specific {
+      for (row, attribute, value) in set.given {
+        guard case .link(let device) = value, !willExist(device) else { continue }
+        let what = if case .lower = attribute.type { "" } else { "underlay " }
+        problem(
+          "\(link.noun) \(link.name): \(what)device \(device) does not exist: create it first, or correct the name",
+          set.position(of: row))
+        isGood = false
+      }
     }
     if let vrf = link.base.link(.vrf), !checkVRF(vrf, of: link) { isGood = false }
     var checked: Set<InterfaceName> = []
@@ -202,9 +204,10 @@ extension Planner {
 
   /// Whether the kernel lacks an attribute that a set has a value for: mostly not, and then there is no more to look at.
   private func lacks(anyOf set: AttributeSet) -> Bool {
-    observed.missingAttributes.contains { missing in
-      missing.table == set.table.name && set.table.index(of: missing.key).map { set[$0] != nil } == true
-    }
+    !observed.missingAttributes.isEmpty
+      && observed.missingAttributes.contains { missing in
+        missing.table == set.table.name && set.table.index(of: missing.key).map { set[$0] != nil } == true
+      }
   }
 
   /// What a kernel lacks beside kinds of links and attributes.

@@ -78,10 +78,10 @@ private struct ImageBuilder {
       if changes.contains(where: { $0.attribute.key == Attribute.defaultPVID.key }) {
         recordVLANs(ofBridge: name)
       }
-      let drops: Set = [
-        Attribute.mac.key, Attribute.mtu.key, Attribute.up.key, Attribute.vrf.key, Attribute.disableIPv6.key,
-      ]
-      if table === AttributeTable.link, changes.contains(where: { drops.contains($0.attribute.key) }) {
+      let drops: [Attribute] = [.mac, .mtu, .up, .vrf, .disableIPv6]
+      if table === AttributeTable.link,
+        changes.contains(where: { change in drops.contains { $0 === change.attribute } })
+      {
         recordTables(name)
       }
     case .port(let port): record(port, of: name)
@@ -140,7 +140,7 @@ private struct ImageBuilder {
     recordShape(ofBridge: name)
     // What has it as its backup forgets that.
     let backup = AttributeValue.link(port.name)
-    guard let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key) else { return }
+    guard let row = AttributeTable.bridgePort.index(of: .backupPort) else { return }
     for other in observed.links.values where other.port?[row] == backup {
       change(other.name) { image, _ in image.state.set(row, of: .bridgePort, to: backup) }
     }
@@ -313,8 +313,8 @@ extension LinkImage {
   fileprivate func patching(_ present: LinkState) -> LinkState {
     var link = present
     for (row, _, value) in state.base.given { link.base[row] = value }
-    for (row, _, value) in state.specific?.given ?? [] where present.kind == state.kind {
-      link.specific?[row] = value
+    if let specific = state.specific, present.kind == state.kind {
+      for (row, _, value) in specific.given { link.specific?[row] = value }
     }
     if hasGroup {
       link.group = state.group
@@ -323,8 +323,8 @@ extension LinkImage {
     if hasBridge {
       link.bridge = state.bridge
       link.port = state.port
-    } else {
-      for (row, _, value) in state.port?.given ?? [] { link.port?[row] = value }
+    } else if let port = state.port {
+      for (row, _, value) in port.given { link.port?[row] = value }
     }
     var patcher = TablePatcher(tables: present.tables, before: state.tables, added: added)
     EntryTables.visit(&patcher)

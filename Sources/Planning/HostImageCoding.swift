@@ -9,10 +9,11 @@ extension LinkImage: Codable {
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
-    if !state.name.isNone { try container.encode(state.name, forKey: .name) }
+    // As the texts that they are: what encodes itself takes Foundation long to look up, for each of many links.
+    if !state.name.isNone { try container.encode(state.name.description, forKey: .name) }
     try container.encode(state.kind?.name ?? "", forKey: .kind)
     try container.encode(state.owner == .weft ? "weft" : "others", forKey: .owner)
-    try container.encode(extent, forKey: .extent)
+    try container.encode(extent.rawValue, forKey: .extent)
     guard extent != .absent else { return }
     if hasGroup || extent == .whole { try container.encode(state.group, forKey: .group) }
     // Null is "in no bridge", absence is "not said".

@@ -235,7 +235,8 @@ extension EntryMarks {
 extension LinkState {
   /// Attributes that iproute2 knows nothing of.
   fileprivate var unsaid: [String] {
-    (self.specific?.given ?? []).compactMap { _, attribute, value in
+    guard let specific = self.specific else { return [] }
+    return specific.given.compactMap { _, attribute, value in
       guard case .none = attribute.iproute2, value != attribute.initialValue else { return nil }
       return
         "# iproute2 has no word for \(attribute.key) (\(attribute.text(of: value))) of \(quoted(self.name.description))"
@@ -252,9 +253,11 @@ extension LinkState {
       words.append("master \(quoted(master.description))")
     }
     words.append("type \(self.kind?.name ?? "")")
-    for (_, attribute, value) in self.specific?.given ?? []
-    where value != attribute.initialValue && value != attribute.absentValue {
-      words += attribute.iproute2Words(value, clearing: nil)
+    if let specific = self.specific {
+      for (_, attribute, value) in specific.given
+      where value != attribute.initialValue && value != attribute.absentValue {
+        words += attribute.iproute2Words(value, clearing: nil)
+      }
     }
     // For which iproute2 has a default of its own, 64.
     if self.kind == .ip6gretap, self.specific?.number(.ttl) == 0 { words += ["ttl", "0"] }

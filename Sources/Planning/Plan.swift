@@ -77,7 +77,7 @@ public struct Step: Sendable {
     /// Attributes of one table of the link.
     indirect case set(AttributeTable, [AttributeChange])
     indirect case port(PortChange)
-    case entry(TableChange)
+    indirect case entry(TableChange)
   }
 
   public let link: InterfaceName

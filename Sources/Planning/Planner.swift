@@ -111,7 +111,8 @@ public struct Planner {
     // when their ports are up, and then what stands on them.
     var steps = StepList()
     swap(&steps, &plan.steps)
-    steps.sort { Int($0.phase.rawValue) << 16 + rank($0) }
+    let planner = self
+    steps.sort { Int($0.phase.rawValue) << 16 + planner.rank($0) }
     plan.steps = steps
     plan.problems.sort { $0.source < $1.source }
   }
@@ -157,9 +158,14 @@ public struct Planner {
     func depth(_ name: InterfaceName, _ limit: Int) -> Int {
       if let known = result[name] { return known }
       guard limit > 0, let link = links[name] else { return 0 }
-      let below = [link.foundation, link.bridge, link.base.link(.vrf), link.specific?.link(.device)]
-      let own = link.kind == .bridge || link.kind == .vrf ? 0 : 1
-      let value = max(own, below.compactMap(\.self).map { depth($0, limit - 1) + 1 }.max() ?? 0)
+      var value = link.kind == .bridge || link.kind == .vrf ? 0 : 1
+      func stands(on below: InterfaceName?) {
+        if let below { value = max(value, depth(below, limit - 1) + 1) }
+      }
+      stands(on: link.foundation)
+      stands(on: link.bridge)
+      stands(on: link.base.link(.vrf))
+      stands(on: link.specific?.link(.device))
       result[name] = value
       return value
     }
@@ -418,7 +424,7 @@ extension Planner {
 extension AttributeSet {
   /// One attribute as a change from a new link's state, if it has a value that differs from it.
   static func given(_ set: AttributeSet, only attribute: Attribute) -> AttributeChange? {
-    guard let row = set.table.index(of: attribute.key), let value = set[row], value != attribute.initialValue
+    guard let row = set.table.index(of: attribute), let value = set[row], value != attribute.initialValue
     else { return nil }
     return AttributeChange(
       row: row, attribute: attribute, before: attribute.initialValue, after: value,

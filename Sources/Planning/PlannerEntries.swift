@@ -283,6 +283,7 @@ extension Planner {
   private func lostWithTheFirst(
     _ present: [InterfaceAddress], _ deletions: [EntryChange<InterfaceAddress>]
   ) -> [InterfaceAddress] {
+    guard !deletions.isEmpty else { return [] }
     let going = Set(deletions.map(\.entry.prefix))
     let groups = Dictionary(
       grouping: present.filter { $0.prefix.address.family == .v4 }, by: \.prefix.network)
@@ -297,6 +298,7 @@ extension Planner {
   private func losesLastIPv4Address(_ present: LinkState?, _ deletions: [EntryChange<InterfaceAddress>])
     -> Bool
   {
+    guard !deletions.isEmpty else { return false }
     let before = present?.addresses?.count { $0.prefix.address.family == .v4 } ?? 0
     let going = deletions.count { change in
       if case .delete(let entry) = change { entry.prefix.address.family == .v4 } else { false }

@@ -35,7 +35,7 @@ extension Planner {
     for wanted in desiredLinks {
       let present = observed.links[wanted.name]
       guard let bridge = wanted.bridge, wanted.owner == .weft || present != nil,
-        let row = AttributeTable.bridgePort.index(of: Attribute.backupPort.key),
+        let row = AttributeTable.bridgePort.index(of: .backupPort),
         let value = wanted.port?[row] ?? (wanted.owner == .weft ? .unset : nil)
       else { continue }
       // One that is yet to come.

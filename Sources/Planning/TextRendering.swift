@@ -25,18 +25,16 @@ public struct TextRendering {
     func fold(_ group: Group) {
       guard folded.insert(group).inserted else { return }
       let subject = Change.subject(group.object, group.device)
-      text += coloured(
-        "\(group.action.symbol) \(subject): \(counts[group, default: 0]) entries (--full lists them)",
-        group.action)
-      text += "\n"
+      put(group.action, into: &text) {
+        $0 += "\(group.action.symbol) \(subject): \(counts[group, default: 0]) entries (--full lists them)"
+      }
     }
     func show(_ step: Step) {
       for change in step.changes {
         if !counts.isEmpty, let group = foldable(change), isFolded(group) {
           fold(group)
         } else {
-          text += coloured(line(change), change.action)
-          text += "\n"
+          put(change.action, into: &text) { write(change, into: &$0) }
         }
       }
     }
@@ -95,28 +93,41 @@ public struct TextRendering {
 
   /// One change as its line, without a line feed.
   public func line(_ change: Change) -> String {
-    var line = "\(change.action.symbol) \(change.subject)"
+    var line = ""
+    write(change, into: &line)
+    return line
+  }
+
+  // Of plans with many lines each is put together in place.
+  private func write(_ change: Change, into line: inout String) {
+    func put(_ mark: String, _ text: String) {
+      line += mark
+      line += text
+    }
+    put(change.action.symbol, " ")
+    line += change.object
+    if !change.device.isNone { put(" ", change.device.description) }
     switch change.action {
     case .create, .delete:
-      if let key = change.key { line += " \(key)" }
+      if let key = change.key { put(" ", key) }
       let value = change.action == .create ? change.after : change.before
       // The key of a list says its destination already.
       let text = value.text
       if text != Change.Value.none.text, !text.isEmpty,
         change.object != "flood" || text != "vtep \(change.key ?? "")"
       {
-        line += ": \(text)"
+        put(": ", text)
       }
     case .change:
-      if let key = change.key { line += " \(key)" }
-      line += ": \(change.before.text) → \(change.after.text)"
+      if let key = change.key { put(" ", key) }
+      put(": ", change.before.text)
+      put(" → ", change.after.text)
     case .replace:
       let reasons = pairs(change.before, change.after).map { "\($0): \($1) → \($2)" }
       line += " (\(reasons.joined(separator: ", ")) cannot change in place"
       if let remark = change.remark { line += "; \(remark)" }
       line += ")"
     }
-    return line
   }
 
   private func pairs(_ before: Change.Value, _ after: Change.Value) -> [(String, String, String)] {
@@ -130,8 +141,10 @@ public struct TextRendering {
     return "\(word): \(note.text)\(place)"
   }
 
-  private func coloured(_ line: String, _ action: Change.Action) -> String {
-    guard isColoured else { return line }
+  /// Adds a line, in the colour of what it is about.
+  private func put(_ action: Change.Action, into text: inout String, _ write: (inout String) -> Void) {
+    defer { text += isColoured ? "\u{1b}[0m\n" : "\n" }
+    guard isColoured else { return write(&text) }
     let colour =
       switch action {
       case .create: 32
@@ -139,7 +152,8 @@ public struct TextRendering {
       case .replace: 35
       case .delete: 31
       }
-    return "\u{1b}[\(colour)m\(line)\u{1b}[0m"
+    text += "\u{1b}[\(colour)m"
+    write(&text)
   }
 }
 

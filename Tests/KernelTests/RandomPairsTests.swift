@@ -46,13 +46,13 @@ import Testing
     for link in wanted.sortedLinks {
       guard let real = kernel.links[link.name], let expected = model.links[link.name] else { continue }
       let place = "\(label), \(link.name)"
-      for (row, attribute, value) in expected.specific?.given ?? [] {
+      for (row, attribute, value) in expected.specific.map({ Array($0.given) }) ?? [] {
         // What this kernel does not know, it does not tell.
         guard let told = real.specific?[row] else { continue }
         #expect(attribute.isSame(told, value), "\(place) \(attribute.key)")
       }
       #expect(real.bridge == expected.bridge, "\(place)")
-      for (row, attribute, value) in expected.port?.given ?? []
+      for (row, attribute, value) in expected.port.map({ Array($0.given) }) ?? []
       where attribute.key != "cost" || link.port?[row] != nil {
         #expect(real.port?[row] == value, "\(place) \(attribute.key)")
       }

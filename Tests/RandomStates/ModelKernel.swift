@@ -149,7 +149,9 @@ public struct ModelKernel {
     link.index = (state.links.values.map(\.index).max() ?? 0) + 1
     if let table = wanted.kind?.table {
       link.specific = Self.fresh(table)
-      for (row, _, value) in wanted.specific?.given ?? [] { link.specific?[row] = value }
+      if let specific = wanted.specific {
+        for (row, _, value) in specific.given { link.specific?[row] = value }
+      }
     }
     link.base[.mac] = wanted.base[.mac] ?? .mac(MACAddress(bits: 0x0a00_0000_0000 + UInt64(link.index)))
     link.base[.mtu] = wanted.kind == .bridge ? .number(1500) : wanted.base[.mtu] ?? .number(1500)
