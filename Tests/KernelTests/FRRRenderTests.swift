@@ -156,6 +156,8 @@ import Testing
       let changed = Self.reflected + "\nvxlans: {vx-blue: {ttl: 64}}\nbridges: {br-blue: {ageing: 20000}}\n"
       let ours = try fabric.entries(0, "quiet")
       try frr.kill(daemon)
+      // What it was told by bgpd zebra takes back as soon as it notices.
+      if daemon == .bgpd { try poll("zebra has noticed") { try fabric.entries(0).isEmpty } }
       try apply(changed, "without \(daemon)")
       try frr.restart(daemon)
       try apply(Self.reflected, "while \(daemon) starts")
