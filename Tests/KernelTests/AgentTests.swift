@@ -339,8 +339,8 @@ import Testing
     let switches = try lab.contextSwitches()
     Thread.sleep(forTimeInterval: 2)
     #expect(try lab.number("passes") == passes)
-    // It sleeps.
-    #expect(try lab.contextSwitches() - switches < 20)
+    // It sleeps. (ThreadSanitizer's own thread wakes up ten times a second.)
+    #expect(try lab.contextSwitches() - switches < 50)
   }
 
   @Test func thereIsOneAgent() throws {

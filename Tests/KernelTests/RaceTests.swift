@@ -43,7 +43,7 @@ import Testing
     }
     let batch = try folder.write(lines.joined(separator: "\n") + "\n", "batch")
     let busy = try BackgroundProcess(
-      in: host, ["sh", "-c", "while :; do bridge -force -batch \(batch) 2>&-; done"])
+      in: host, ["sh", "-c", "while :; do bridge -force -batch \(batch) 2>&-; done"], atMost: 500)
     for number in 0..<20 {
       let result = try host.weft("apply", "-", input: Self.document("192.0.2.\(12 + number % 2)"))
       #expect(result.status == 0, "run \(number): \(result.output)\(result.error)")
