@@ -339,12 +339,7 @@ extension Plan {
       }
       guard case .create(let creation) = step.operation else { return false }
       if !presentKinds.contains(step.kind), step.kind != .bridge, step.kind != .vxlan { return true }
-      return [creation.state.specific, creation.state.port].compactMap(\.self).contains { set in
-        set.given.contains { _, attribute, value in
-          (attribute.kernelOption != nil || attribute.since > KernelRelease(4, 15))
-            && value != attribute.initialValue && attribute.absentValue == nil
-        }
-      }
+      return [creation.state.specific, creation.state.port].contains { $0?.mayBeIgnored == true }
     }
   }
 }

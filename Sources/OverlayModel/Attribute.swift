@@ -288,6 +288,12 @@ public final class Attribute: Sendable {
       }
   }
 
+  /// Whether a kernel may lack it and say nothing, neither when told nor by what it sends: it is taken for granted that
+  /// a kernel has what came with the oldest one that weft is for, 4.15.
+  var mayBeIgnored: Bool {
+    (kernelOption != nil || since > KernelRelease(4, 15)) && absentValue == nil
+  }
+
   private static let keyNumbers = Mutex<[String: Int]>([:])
 
   private static func number(ofKey key: String) -> Int {

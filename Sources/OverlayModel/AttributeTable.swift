@@ -27,6 +27,8 @@ public final class AttributeTable: Sendable {
   fileprivate let initialValues: AttributeValues
   /// The rows that are settings of IP.
   let settings: [Int]
+  /// The rows that a kernel may lack and accept nevertheless.
+  let unsure: [Int]
   /// The rows that are for an underlay of one family alone.
   let familyRows: [(row: Int, family: IPAddress.Family)]
   /// The row that says what a link is made on.
@@ -44,6 +46,7 @@ public final class AttributeTable: Sendable {
     defaults = AttributeValues(rows.map(\.documentDefault.value))
     initialValues = AttributeValues(rows.map(\.initialValue))
     settings = rows.indices.filter { rows[$0].setting != nil }
+    unsure = rows.indices.filter { rows[$0].mayBeIgnored }
     familyRows = rows.enumerated().compactMap { row, attribute in attribute.family.map { (row, $0) } }
     lower = rows.firstIndex { if case .lower = $0.type { true } else { false } }
   }
@@ -223,6 +226,11 @@ public struct AttributeSet: Sendable {
   /// Those of ``given`` that are settings of IP.
   public var givenSettings: [(row: Int, attribute: Attribute, value: AttributeValue)] {
     table.settings.compactMap { row in values[row].map { (row, table.rows[row], $0) } }
+  }
+
+  /// Whether it has more than the kernel's own default in a row that a kernel may lack and accept nevertheless.
+  public var mayBeIgnored: Bool {
+    table.unsure.contains { values.hasValue($0) && !values.isSame($0, in: table.initialValues) }
   }
 
   /// What the kernel gives to a new object whose creator says nothing.

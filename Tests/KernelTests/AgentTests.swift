@@ -450,7 +450,7 @@ import Testing
     try #require(batch.status == 0, "\(batch.error)")
     try lab.host.bridge("fdb del 02:00:00:00:00:01 dev vx0 self")
     kill(pid, SIGCONT)
-    try lab.settle(within: 30)
+    try lab.settle()
     // What it says of itself may be a second old.
     try poll("it says so: \(lab.log.suffix(2000))") {
       try lab.number("losses") > 0 && lab.number("resyncs") > 0

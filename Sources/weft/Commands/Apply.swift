@@ -6,6 +6,7 @@ import Planning
 
 struct Apply: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "apply",
     abstract: "Make the host as the documents say, verify it, undo it if that fails.",
     discussion: """
       Sends just what differs, then reads the kernel again: what it says must be what the \

@@ -8,6 +8,7 @@ import Planning
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Follow every address of the documents through the kernel, and say where the chain breaks.",
     discussion: """
       From a neighbour's IP address to its MAC address, the FDB entries of bridge and VXLAN device, the VTEP, \

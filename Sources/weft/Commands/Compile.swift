@@ -5,6 +5,7 @@ import OverlayModel
 
 struct Compile: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "compile",
     abstract: "Print the kernel objects that a fabric document means for a host.",
     discussion: """
       Needs no privilege and no kernel. `diff` and `apply` do the same by themselves. With --all the document of \
@@ -59,6 +60,7 @@ struct Compile: ParsableCommand {
 
 struct MTU: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "mtu",
     abstract: "Print how large the packets of each network of a fabric may be, and why.",
     discussion: "Needs no privilege and no kernel.")
 

@@ -4,6 +4,7 @@ import Planning
 
 struct Delete: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "delete",
     abstract: "Remove everything that weft owns.",
     discussion: """
       Its VXLAN devices and bridges with their entries, and its addresses and neighbours on links of \

@@ -2,6 +2,7 @@ import ArgumentParser
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "diff",
     abstract: "Show what would change.",
     discussion: """
       Alters nothing and needs no privilege. Exits 2 if there are changes, 0 if there are none, 1 if a policy denies it. With --out \

@@ -6,6 +6,7 @@ import OverlayModel
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "doctor",
     abstract: "Tell what this kernel has of what weft can use.",
     discussion: """
       Found out by trying it in a network namespace that is gone again afterwards, not by the kernel's release. \

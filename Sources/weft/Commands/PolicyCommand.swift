@@ -21,6 +21,7 @@ struct PolicyCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "list",
       abstract: "List all rules, and which of them count.",
       discussion: "Rules that no policy sets are off.")
 
@@ -83,6 +84,7 @@ struct PolicyCommand: ParsableCommand {
 
   struct Test: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "test",
       abstract: "Check documents by policies, without a kernel.",
       discussion: """
         Lists what each rule that is on finds, or that it passed; rules on plans are skipped. Of a fabric every \

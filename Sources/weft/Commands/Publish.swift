@@ -13,6 +13,7 @@ import Policies
 
 struct Publish: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "publish",
     abstract: "Put a fabric into etcd, for the agents of all hosts.",
     discussion: """
       The last argument is where: etcd://HOST:PORT/PREFIX, with several HOST:PORT parted by commas, or etcds:// for TLS. \

@@ -3,6 +3,7 @@ import Documents
 
 struct Render: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "render",
     abstract: "Print the configuration of another program that fits a fabric document.",
     discussion: "Needs no privilege and no kernel.",
     subcommands: [RenderFRR.self])

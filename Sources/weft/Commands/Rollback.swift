@@ -6,6 +6,7 @@ import Planning
 
 struct Rollback: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "rollback",
     abstract: "Undo a change that was interrupted, or go back to an earlier one.",
     discussion: """
       Without an option it brings back what there was before a change whose process died, or was never \
@@ -99,6 +100,7 @@ struct Rollback: ParsableCommand {
 
 struct Confirm: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "confirm",
     abstract: "Keep the change that `weft apply --confirm` made.")
 
   @OptionGroup var namespace: NamespaceOption
@@ -123,6 +125,7 @@ struct Confirm: ParsableCommand {
 
 struct History: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "history",
     abstract: "List the last changes: who, when, what.",
     discussion: "With a number, shows what that change did. They are kept until the next boot, 20 at most.")
 

@@ -5,6 +5,7 @@ import Netlink
 
 struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "show",
     abstract: "Write what weft owns as a document.",
     discussion: "Needs no privilege. `weft show > host.yaml; weft diff host.yaml` finds nothing to do.")
 

@@ -9,6 +9,7 @@ import Planning
 
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "status",
     abstract: "Say how the host is: changes under way, the agent, networks and their counters.",
     discussion: """
       Exits 0 if all is well; 1 if a change waits for `weft rollback` or `weft confirm`, or if the agent cannot make \

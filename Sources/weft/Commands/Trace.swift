@@ -6,6 +6,7 @@ import Planning
 
 struct Trace: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "trace",
     abstract: "Say what the kernel would do with a frame now, from the bridge to the underlay.",
     discussion: """
       Names a bridge, a VXLAN device or a link on a bridge, and a MAC or an IP address, of a host or of a multicast group:

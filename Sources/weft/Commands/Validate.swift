@@ -5,6 +5,7 @@ import Planning
 
 struct Validate: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "validate",
     abstract: "Check documents without a kernel.",
     discussion:
       "Needs no privilege. Reports every fault with its place; exits 65 if there is one, or if a policy denies something. Of a fabric every host's part is checked, or that of --host."
