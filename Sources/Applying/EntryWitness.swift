@@ -88,12 +88,18 @@ final class EntryWitness {
   /// something is lost.
   func keepUp() {
     batches += 1
-    if batches % Self.batchesBetween == 0 { hearing.hear(waits: batches % (4 * Self.batchesBetween) == 0) }
+    guard batches % Self.batchesBetween == 0 else { return }
+    let turns = hearing.turns
+    if turns == lastTurns {
+      hearing.hear(waits: batches % (2 * Self.batchesBetween) == 0)
+    }
+    lastTurns = turns
   }
 
   private var batches = 0
+  private var lastTurns = 0
   /// The socket's buffer has room for the events of several times as many.
-  private static let batchesBetween = 16
+  private static let batchesBetween = 32
 
   /// The state whose FDB and neighbour entries are those that there are; nil where that is not sure.
   func testimony() -> HostState? { hearing.isProven() ? outcome : nil }
@@ -199,6 +205,7 @@ private final class Hearing: Sendable {
 
   private let listener: Listener
   private let state: Mutex<Case>
+  private let turnsOfThread = Atomic(0)
   /// Ends the thread.
   private let bell = DispatchSemaphore(value: 0)
   private let done = DispatchSemaphore(value: 0)
@@ -209,12 +216,18 @@ private final class Hearing: Sendable {
     Thread.detachNewThread { [self] in
       // Whoever waits at the socket is woken up for each event, by whom the events are of: that costs more than the
       // events do.
-      while bell.wait(timeout: .now() + Self.pause) == .timedOut { hear() }
+      while bell.wait(timeout: .now() + Self.pause) == .timedOut {
+        hear()
+        turnsOfThread.add(1, ordering: .relaxed)
+      }
       done.signal()
     }
   }
 
   private static let pause = DispatchTimeInterval.milliseconds(2)
+
+  /// How often the thread has heard all that there was.
+  var turns: Int { turnsOfThread.load(ordering: .relaxed) }
 
   /// Hears what the kernel has told so far.
   ///

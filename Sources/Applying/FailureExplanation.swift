@@ -56,14 +56,13 @@ extension StepFailure {
 extension TableChange {
   fileprivate func subject(on link: InterfaceName) -> String {
     struct Visitor: TableChangeVisitor {
-      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> (String, String) {
+      func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> (String, String) {
         let entry = change.entry
         let fields = entry.fields.map { "\($0) \($1.text)" }.joined(separator: ", ")
         return (entry.object, fields.isEmpty ? entry.key : "\(entry.key) (\(fields))")
       }
     }
-    var visitor = Visitor()
-    let (object, entry) = accept(&visitor)
+    let (object, entry) = accept(Visitor())
     return link.isNone ? "\(object) \(entry)" : "\(object) \(link) \(entry)"
   }
 }

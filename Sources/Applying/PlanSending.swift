@@ -69,10 +69,11 @@ struct PlanSending {
           continue
         }
         let tables = new.tables
+        let link = encoder.index(of: new.link)
         // The tables that are large: without a step, and a change, made of each entry.
         if let entries = tables.fdb {
           for entry in entries {
-            try put(new.phase, sent, refused) { $0.put(entry, on: new.link, into: $1, tag: $2) }
+            try put(new.phase, sent, refused) { $0.put(entry, on: link, into: $1, tag: $2) }
           }
         } else if let entries = tables.bridgeFDB {
           for entry in entries {
@@ -80,7 +81,7 @@ struct PlanSending {
           }
         } else if let entries = tables.neighbours {
           for entry in entries {
-            try put(new.phase, sent, refused) { $0.put(entry, on: new.link, into: $1, tag: $2) }
+            try put(new.phase, sent, refused) { $0.put(entry, on: link, into: $1, tag: $2) }
           }
         } else {
           for place in 0..<stretch.count {

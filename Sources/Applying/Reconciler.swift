@@ -455,12 +455,11 @@ extension Step {
   fileprivate var failingObject: String {
     guard case .entry(let change) = operation else { return "\(kind.noun) \(link)" }
     struct Key: TableChangeVisitor {
-      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> (String, String) {
+      func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> (String, String) {
         (change.entry.object, change.entry.key)
       }
     }
-    var visitor = Key()
-    let (object, key) = change.accept(&visitor)
+    let (object, key) = change.accept(Key())
     return link.isNone ? "\(object) \(key)" : "\(object) \(link) \(key)"
   }
 

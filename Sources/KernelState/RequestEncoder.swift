@@ -135,8 +135,9 @@ public struct RequestEncoder {
     case .nexthop(let change): encode(change, into: batch, tag: tag)
     case .mdb(.create(let entry)), .mdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
     case .mdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
-    case .fdb(.create(let entry)), .fdb(.replace(_, let entry)): put(entry, on: link, into: batch, tag: tag)
-    case .fdb(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
+    case .fdb(.create(let entry)), .fdb(.replace(_, let entry)):
+      put(entry, on: index(of: link), into: batch, tag: tag)
+    case .fdb(.delete(let entry)): delete(entry, on: index(of: link), into: batch, tag: tag)
     case .bridgeFDB(.create(let entry)), .bridgeFDB(.replace(_, let entry)):
       put(entry, of: link, into: batch, tag: tag)
     case .bridgeFDB(.delete(let entry)): delete(entry, of: link, into: batch, tag: tag)
@@ -147,11 +148,11 @@ public struct RequestEncoder {
     case .neighbour(.replace(let old, let entry))
     where old.marks.protocolNumber != 0 && entry.marks.protocolNumber == 0:
       // The kernel never takes a protocol number away from an entry.
-      delete(old, on: link, into: batch, tag: tag)
-      put(entry, on: link, into: batch, tag: tag)
+      delete(old, on: index(of: link), into: batch, tag: tag)
+      put(entry, on: index(of: link), into: batch, tag: tag)
     case .neighbour(.create(let entry)), .neighbour(.replace(_, let entry)):
-      put(entry, on: link, into: batch, tag: tag)
-    case .neighbour(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
+      put(entry, on: index(of: link), into: batch, tag: tag)
+    case .neighbour(.delete(let entry)): delete(entry, on: index(of: link), into: batch, tag: tag)
     case .address(.create(let entry)), .address(.replace(_, let entry)):
       put(entry, on: link, into: batch, tag: tag)
     case .address(.delete(let entry)): delete(entry, on: link, into: batch, tag: tag)
@@ -163,20 +164,22 @@ public struct RequestEncoder {
   /// A unicast entry, new or in place of the one that is there; or one more destination in a list.
   ///
   /// The kernel silently ignores an append to a unicast address, and refuses to replace a list.
-  public func put(_ entry: FDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+  ///
+  /// - Parameter link: its number (``index(of:)``), which is looked up once for many entries.
+  public func put(_ entry: FDBEntry, on link: Int32, into batch: MessageBatch, tag: UInt32) {
     let flags = NLM_F_CREATE | (entry.mac.holdsDestinationList ? NLM_F_APPEND : NLM_F_REPLACE)
     batch.append(type: RTM_NEWNEIGH, flags: Int(flags), tag: tag) { encode(entry, on: link, into: &$0) }
   }
 
   /// One destination, with exactly what it was added with: without, the kernel would take the whole list.
-  public func delete(_ entry: FDBEntry, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+  public func delete(_ entry: FDBEntry, on link: Int32, into batch: MessageBatch, tag: UInt32) {
     batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
   }
 
-  private func encode(_ entry: FDBEntry, on link: InterfaceName, into writer: inout MessageWriter) {
+  private func encode(_ entry: FDBEntry, on link: Int32, into writer: inout MessageWriter) {
     var header = ndmsg()
     header.ndm_family = UInt8(PF_BRIDGE)
-    header.ndm_ifindex = index(of: link)
+    header.ndm_ifindex = link
     header.ndm_state = entry.marks.state
     header.ndm_flags = UInt8(NTF_SELF) | entry.marks.flags
     writer.put(header: header)
@@ -423,7 +426,8 @@ public struct RequestEncoder {
 
   // MARK: Neighbours and addresses
 
-  public func put(_ entry: Neighbour, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+  /// - Parameter link: its number (``index(of:)``), which is looked up once for many entries.
+  public func put(_ entry: Neighbour, on link: Int32, into batch: MessageBatch, tag: UInt32) {
     batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: tag) { writer in
       encode(entry, on: link, into: &writer)
       entry.mac.withBytes { writer.put(NDA_LLADDR, bytes: $0) }
@@ -431,14 +435,14 @@ public struct RequestEncoder {
     }
   }
 
-  public func delete(_ entry: Neighbour, on link: InterfaceName, into batch: MessageBatch, tag: UInt32) {
+  public func delete(_ entry: Neighbour, on link: Int32, into batch: MessageBatch, tag: UInt32) {
     batch.append(type: RTM_DELNEIGH, flags: 0, tag: tag) { encode(entry, on: link, into: &$0) }
   }
 
-  private func encode(_ entry: Neighbour, on link: InterfaceName, into writer: inout MessageWriter) {
+  private func encode(_ entry: Neighbour, on link: Int32, into writer: inout MessageWriter) {
     var header = ndmsg()
     header.ndm_family = family(entry.address)
-    header.ndm_ifindex = index(of: link)
+    header.ndm_ifindex = link
     header.ndm_state = entry.marks.state
     header.ndm_flags = entry.marks.flags
     writer.put(header: header)

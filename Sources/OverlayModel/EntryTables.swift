@@ -168,7 +168,7 @@ public enum TableChange: Sendable {
   case route(EntryChange<Route>)
 
   @inlinable
-  public func accept<Visitor: TableChangeVisitor>(_ visitor: inout Visitor) -> Visitor.Result {
+  public func accept<Visitor: TableChangeVisitor>(_ visitor: Visitor) -> Visitor.Result {
     switch self {
     case .nexthop(let change): visitor.visit(change)
     case .fdb(let change): visitor.visit(change)
@@ -185,19 +185,18 @@ public enum TableChange: Sendable {
   /// Whether the entry goes.
   public var isDeletion: Bool {
     struct Visitor: TableChangeVisitor {
-      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Bool {
+      func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Bool {
         if case .delete = change { true } else { false }
       }
     }
-    var visitor = Visitor()
-    return accept(&visitor)
+    return accept(Visitor())
   }
 }
 
 /// What is to be made of a change, whichever table it concerns.
 public protocol TableChangeVisitor {
   associatedtype Result
-  mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Result
+  func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Result
 }
 
 /// One thing that is said of an entry, for people and for machines.

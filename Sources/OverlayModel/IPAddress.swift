@@ -48,7 +48,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
   }
 
   /// Calls `body` with the address in network order, 4 or 16 bytes.
-  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+  @inlinable public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     switch family {
     case .v4: try withUnsafeBytes(of: UInt32(truncatingIfNeeded: low).bigEndian, body)
     case .v6: try withUnsafeBytes(of: (high.bigEndian, low.bigEndian), body)

@@ -92,8 +92,7 @@ extension Step {
       }
     case .port(let port): return changes(for: port)
     case .entry(let change):
-      var visitor = EntryLine(step: self)
-      return [change.accept(&visitor)]
+      return [change.accept(EntryLine(step: self))]
     }
   }
 
@@ -110,14 +109,13 @@ extension Step {
       return attributes.filter { !$0.isRestatement }.map { _ in .change }
     case .port(let port): return changes(for: port).map(\.action)
     case .entry(let change):
-      var visitor = EntryAction()
-      return [change.accept(&visitor).action]
+      return [change.accept(EntryAction()).action]
     }
   }
 
   /// What an entry is called, and what is done with it.
   struct EntryAction: TableChangeVisitor {
-    mutating func visit<Entry: TableEntry>(
+    func visit<Entry: TableEntry>(
       _ change: EntryChange<Entry>
     ) -> (action: Change.Action, object: String) {
       switch change {
@@ -203,7 +201,7 @@ extension Step {
   private struct EntryLine: TableChangeVisitor {
     let step: Step
 
-    mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Change {
+    func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Change {
       let entry = change.entry
       return switch change {
       case .create: step.change(.create, entry.object, entry.key, before: .none, after: entry.value)

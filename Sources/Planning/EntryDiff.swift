@@ -18,6 +18,8 @@ struct EntryDiff<Entry: TableEntry> {
       new = desired ?? []
       return
     }
+    // Where the kernel was heard to have taken all that is wanted, what it has is the very array.
+    if let desired, desired.isStoredWhere(observed) { return }
     let isDescribed = desired != nil
     Self.merge(desired ?? [], observed) { wanted, present in
       switch (wanted, present) {
@@ -110,5 +112,14 @@ extension EntryDiff where Entry == InterfaceAddress {
     }
     additions.sort { $0.entry.order < $1.entry.order }
     return EntryDiff(additions: additions, deletions: deletions)
+  }
+}
+
+extension Array {
+  /// Whether both are one array, and not two that are alike.
+  fileprivate func isStoredWhere(_ other: [Element]) -> Bool {
+    withUnsafeBufferPointer { mine in
+      other.withUnsafeBufferPointer { mine.baseAddress == $0.baseAddress && mine.count == $0.count }
+    }
   }
 }

@@ -27,8 +27,8 @@ extension Planner {
       problem("\(link.noun) \(link.name): device \(entry.via) of \(entry.group) does not exist", entry.source)
       isGood = false
     }
-    var groups: Set<UInt32> = [0]
-    for entry in link.fdb ?? [] where groups.insert(entry.nexthop).inserted {
+    var groups: Set<UInt32> = []
+    for entry in link.fdb ?? [] where entry.nexthop != 0 && groups.insert(entry.nexthop).inserted {
       guard !willBeGroup(entry.nexthop) else { continue }
       problem(
         "\(link.noun) \(link.name): there is no group \(entry.nexthop) of nexthops for FDB entries, which \(entry.mac) is to be behind: describe it under `nexthops`",

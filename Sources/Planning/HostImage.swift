@@ -88,11 +88,9 @@ private struct ImageBuilder {
     // What the kernel makes of a bridge's default VLAN is in no step: the table is recorded, and restored, whole.
     case .entry(.vlan): self.change(name) { image, link in image.state.vlans = link.vlans }
     case .entry(let change):
-      self.change(name) { image, _ in
-        var visitor = EntryRecorder(image: image)
-        change.accept(&visitor)
-        image = visitor.image
-      }
+      let recorder = EntryRecorder(take(name))
+      change.accept(recorder)
+      if let image = recorder.image { images[name] = image }
       // Of the order of addresses, too, the kernel makes something.
       if case .address = change { recordTables(name) }
     }
@@ -199,32 +197,42 @@ private struct ImageBuilder {
     }
   }
 
-  private struct EntryRecorder: TableChangeVisitor {
-    var image: LinkImage
+  private final class EntryRecorder: TableChangeVisitor {
+    /// Nil where all is recorded already.
+    var image: LinkImage?
 
-    mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) {
+    init(_ image: LinkImage?) { self.image = image }
+
+    func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) {
       for element in change.elements { record(element) }
     }
 
-    private mutating func record<Entry: TableEntry>(_ change: EntryChange<Entry>) {
+    private func record<Entry: TableEntry>(_ change: EntryChange<Entry>) {
       switch change {
-      case .create(let entry): image.added[Entry.self, default: []].append(entry)
+      case .create(let entry): image?.added[Entry.self, default: []].append(entry)
       case .replace(let old, _) where old.origin.isLasting:
-        image.state.tables[Entry.self, default: []].append(old)
-      case .replace(_, let new): image.added[Entry.self, default: []].append(new)
-      case .delete(let entry): image.state.tables[Entry.self, default: []].append(entry)
+        image?.state.tables[Entry.self, default: []].append(old)
+      case .replace(_, let new): image?.added[Entry.self, default: []].append(new)
+      case .delete(let entry): image?.state.tables[Entry.self, default: []].append(entry)
       }
     }
   }
 
   /// Changes the image of a link that stays; of one that is recorded whole, or was not there, all is said.
   private mutating func change(_ name: InterfaceName, _ body: (inout LinkImage, LinkState) -> Void) {
-    guard let link = observed.holder(of: name) else { return }
-    let blank = LinkState(name: name, kind: link.kind, owner: link.owner)
-    var image = images[name] ?? LinkImage(blank, .part)
-    guard image.extent == .part else { return }
+    guard let link = observed.holder(of: name), var image = take(name) else { return }
     body(&image, link)
     images[name] = image
+  }
+
+  /// Takes the image of a link that stays out of the others: while they have it as well, each entry that is added to
+  /// it would copy all that are in it.
+  private mutating func take(_ name: InterfaceName) -> LinkImage? {
+    guard let link = observed.holder(of: name) else { return nil }
+    guard let extent = images[name]?.extent else {
+      return LinkImage(LinkState(name: name, kind: link.kind, owner: link.owner), .part)
+    }
+    return extent == .part ? images.removeValue(forKey: name) : nil
   }
 }
 

@@ -320,10 +320,13 @@ extension Planner {
     let desired = link.fdb.map { entries in
       destination == nil ? entries : entries.filter { !isDefault($0, destination) }
     }
-    let observed = (present?.fdb ?? []).filter { entry in
-      if entry.origin == .kernel || link.undescribedVNIs.contains(entry.sourceVNI) { return false }
-      return !(defaultIsReplaced && isDefault(entry, destination))
+    func isLeft(_ entry: FDBEntry) -> Bool {
+      entry.origin == .kernel || link.undescribedVNIs.contains(entry.sourceVNI)
+        || (defaultIsReplaced && isDefault(entry, destination))
     }
+    var observed = present?.fdb ?? []
+    // Mostly there are none, and the table need not be copied.
+    if observed.contains(where: isLeft) { observed.removeAll(where: isLeft) }
     return diff(desired, observed)
   }
 

@@ -148,19 +148,36 @@ protocol EntryRun: Sendable {
 
 private struct Run<Entry: TableEntry>: EntryRun {
   let entries: [Entry]
+  let objects: [(object: String, count: Int)]
+
+  init(entries: [Entry]) {
+    self.entries = entries
+    objects = Self.objects(of: entries)
+  }
 
   var count: Int { entries.count }
 
-  var objects: [(object: String, count: Int)] {
+  private static func objects(of entries: [Entry]) -> [(object: String, count: Int)] {
     var result: [(object: String, count: Int)] = []
-    for entry in entries {
-      let object = entry.object
+    func add(_ object: String, _ count: Int) {
       if let place = result.firstIndex(where: { $0.object == object }) {
-        result[place].count += 1
-      } else {
-        result.append((object, 1))
+        result[place].count += count
+      } else if count > 0 {
+        result.append((object, count))
       }
     }
+    // Those of a kind mostly stand together.
+    var last = (object: "", count: 0)
+    for entry in entries {
+      let object = entry.object
+      if object == last.object {
+        last.count += 1
+      } else {
+        add(last.object, last.count)
+        last = (object, 1)
+      }
+    }
+    add(last.object, last.count)
     return result
   }
 

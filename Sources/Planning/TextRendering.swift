@@ -174,9 +174,8 @@ extension Step {
       case .create(let creation): creation.droppedEntries
       default: []
       }
-    var visitor = EntryAction()
     return changes.map { change in
-      let (action, object) = change.accept(&visitor)
+      let (action, object) = change.accept(EntryAction())
       return Group(action: action, object: object, device: link)
     }
   }

@@ -119,6 +119,24 @@ import Testing
     }
   }
 
+  /// What is remembered of entries that go one by one is one table, which is not copied for each of them: of 100,000 that
+  /// took most of a minute.
+  @Test(.timeLimit(.minutes(1))) func manyEntriesThatGoAreRemembered() throws {
+    let count = 200_000
+    let vtep = try #require(IPAddress("192.0.2.1"))
+    var link = LinkState(name: try InterfaceName(validating: "vx0"), kind: .vxlan, owner: .weft)
+    link.specific = AttributeSet.initial(.vxlan)
+    link.fdb = (0..<count).map {
+      FDBEntry(mac: MACAddress(bits: 0x0200_0000_0000 + UInt64($0)), vtep: vtep, origin: .weft)
+    }
+    let observed = HostState(links: [link])
+    link.fdb = []
+    let plan = Planner.plan(desired: HostState(links: [link]), observed: observed)
+    #expect(plan.summary.delete == count)
+    let image = HostImage(before: plan, observed)
+    #expect(image.links.map { $0.state.fdb?.count } == [count])
+  }
+
   /// However far a plan came, the image from before it leads back, and so does what is written of it.
   @Test func everyBeginningOfAPlanIsUndone() {
     for seed in 0..<UInt64(Self.pairs) {

@@ -156,22 +156,20 @@ extension Plan {
 extension TableChange {
   fileprivate var deletedEntries: Int {
     struct Visitor: TableChangeVisitor {
-      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Int {
+      func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> Int {
         if case .delete(let entry) = change { entry.elements.count } else { 0 }
       }
     }
-    var visitor = Visitor()
-    return accept(&visitor)
+    return accept(Visitor())
   }
 
   /// The table, for a sentence.
   fileprivate var tableText: String {
     struct Visitor: TableChangeVisitor {
-      mutating func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> String {
+      func visit<Entry: TableEntry>(_ change: EntryChange<Entry>) -> String {
         "its \(Entry.tableName)"
       }
     }
-    var visitor = Visitor()
-    return accept(&visitor)
+    return accept(Visitor())
   }
 }
