@@ -13,7 +13,7 @@ from report import TITLES, Results
 def parse():
     parser = argparse.ArgumentParser(prog="Scripts/bench", description="Measures weft, its floor and its peers.")
     parser.add_argument("--quick", action="store_true", help="small sizes, cheap peers: to see that it works")
-    parser.add_argument("--only", metavar="W1,W4", help=f"of {', '.join(TITLES)}; W1, W2 and W3 go together")
+    parser.add_argument("--only", metavar="W1,W4", help=f"of {', '.join(TITLES)}; W1, W2, W3, HALF and BACK go together")
     parser.add_argument("--runs", type=int, metavar="N", help="of each program (5; 3 with --quick)")
     parser.add_argument("--slow-runs", type=int, metavar="N", help="of what takes long (as many as --runs)")
     parser.add_argument("--no-peers", action="store_true", help="of the peers iproute2 alone, which is fast")
@@ -34,7 +34,7 @@ def parse():
 
 
 def measure(cases, wanted):
-    if wanted & {"W1", "W2", "W3"}:
+    if wanted & {"W1", "W2", "W3", "HALF", "BACK"}:
         cases.bulk()
     for name, function in (("W4", cases.tenants), ("VNI", cases.vnis), ("W5", cases.parse), ("W6", cases.fabric),
                            ("W7", cases.growth), ("AGENT", cases.agent), ("START", cases.start)):

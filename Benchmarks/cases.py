@@ -67,12 +67,13 @@ class Cases:
             taken += self.lab.spend([program, "-n", namespace.name, "-batch", path])
         return taken
 
-    # MARK: W1, W2, W3
+    # MARK: W1, W2, W3, HALF, BACK
 
     def bulk(self):
         size, vteps, moved = self.sizes.entries, self.sizes.vteps, self.sizes.moved
         folder = self.folder("bulk", workloads.write_bulk, workloads.Bulk(size, vteps),
-                             workloads.Bulk(size, vteps, moved=moved))
+                             workloads.Bulk(size, vteps, moved=moved), True,
+                             workloads.Bulk(size, vteps, moved=moved, halved=True))
         filled = {"bridges": 1, "vxlans": 1, "fdb": size + vteps, "neighbours": size}
         # That many more than others have, less the ones that went to the second.
         at_second = sum(workloads.Bulk(size, vteps, moved=moved).vtep(n) == workloads.vtep(1) for n in range(size)) + 1
@@ -85,6 +86,11 @@ class Cases:
             self.expect_nothing_to_do(namespace, f"{folder}/moved.yaml", program)
             if namespace.count_at(workloads.vtep(1)) != at_second:
                 raise Failure(f"after {program} some entries have not moved")
+
+        def check_halved(namespace, program):
+            half = (size + 1) // 2
+            namespace.expect(f"{program}, half of them gone", **(filled | {"fdb": half + vteps, "neighbours": half}))
+            self.expect_nothing_to_do(namespace, f"{folder}/halved.yaml", program)
 
         def floor():
             with self.lab.namespace() as namespace:
@@ -102,6 +108,10 @@ class Cases:
                 add("W2", "weft", self.apply(namespace, f"{folder}/weft.yaml"))
                 add("W3", "weft", self.apply(namespace, f"{folder}/moved.yaml"))
                 check_moved(namespace, "weft")
+                add("HALF", "weft", self.apply(namespace, f"{folder}/halved.yaml"))
+                check_halved(namespace, "weft")
+                add("BACK", "weft", self.apply(namespace, f"{folder}/moved.yaml"))
+                check_moved(namespace, "weft")
 
         def batch():
             entries = (("ip", f"{folder}/neighbours.ip"), ("bridge", f"{folder}/fdb.bridge"))
@@ -112,6 +122,9 @@ class Cases:
                 add("W2", "ip+bridge -batch", self.batch(namespace, *entries))
                 add("W3", "bridge -batch (delta given)", self.batch(namespace, ("bridge", f"{folder}/moved.bridge")))
                 check_moved(namespace, "iproute2")
+                add("HALF", "ip+bridge -batch (delta given)", self.batch(
+                    namespace, ("ip", f"{folder}/halved.ip"), ("bridge", f"{folder}/halved.bridge")))
+                check_halved(namespace, "iproute2")
 
         def pyroute2():
             with self.lab.namespace() as namespace:

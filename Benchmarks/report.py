@@ -7,6 +7,7 @@ import statistics
 # What the table names each workload.
 TITLES = {
     "W1": "bulk, from nothing", "W2": "the same again", "W3": "some destinations changed",
+    "HALF": "each second entry goes", "BACK": "and comes back",
     "W4": "tenants: device and bridge each", "VNI": "VNIs on one device", "W5": "parse (processor time)",
     "W6": "fabric, one host of it", "W7": "growth and memory",
     "AGENT": "an agent heals one change", "START": "weft --version",

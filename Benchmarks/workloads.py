@@ -36,18 +36,19 @@ def neighbour(number):
 
 
 class Bulk:
-    """Entries, FDB and neighbours each, over VTEPs and devices. The first `moved` of them are at the next VTEP."""
+    """Entries, FDB and neighbours each, over VTEPs and devices. The first `moved` of them are at the next VTEP; of
+    `halved` ones each second is missing."""
 
-    def __init__(self, entries, vteps, devices=1, moved=0):
+    def __init__(self, entries, vteps, devices=1, moved=0, halved=False):
         if entries > NEIGHBOUR_ROOM:
             raise ValueError(f"no more than {NEIGHBOUR_ROOM} entries")
-        self.entries, self.vteps, self.devices, self.moved = entries, vteps, devices, moved
+        self.entries, self.vteps, self.devices, self.moved, self.halved = entries, vteps, devices, moved, halved
 
     def device(self, number):
         return number * self.devices // self.entries
 
     def of_device(self, device):
-        return (n for n in range(self.entries) if self.device(n) == device)
+        return (n for n in range(self.entries) if self.device(n) == device and not (self.halved and n % 2))
 
     def vtep(self, number):
         return vtep((number + (number < self.moved)) % self.vteps)
@@ -84,6 +85,14 @@ class Bulk:
     def bridge_moved(self):
         for n in range(self.moved):
             yield f"fdb replace {mac(n)} dev vx{self.device(n)} dst {self.vtep(n)} self permanent"
+
+    def bridge_halved(self):
+        for n in range(1, self.entries, 2):
+            yield f"fdb del {mac(n)} dev vx{self.device(n)} dst {self.vtep(n)} self"
+
+    def ip_halved(self):
+        for n in range(1, self.entries, 2):
+            yield f"neigh del {neighbour(n)} dev br{self.device(n)}"
 
     def ip_neighbours(self):
         for n in range(self.entries):
@@ -236,14 +245,18 @@ def write_json(folder, name, value):
     return path
 
 
-def write_bulk(folder, workload, moved, others=True):
-    """`moved` is the same workload with some at another VTEP."""
+def write_bulk(folder, workload, moved, others=True, halved=None):
+    """`moved` is the same workload with some at another VTEP; `halved` is that with each second one missing."""
     write_lines(folder, "weft.yaml", workload.document())
     write_lines(folder, "moved.yaml", moved.document())
     write_lines(folder, "links.ip", workload.ip_links())
     write_lines(folder, "neighbours.ip", workload.ip_neighbours())
     write_lines(folder, "fdb.bridge", workload.bridge_entries())
     write_lines(folder, "moved.bridge", moved.bridge_moved())
+    if halved:
+        write_lines(folder, "halved.yaml", halved.document())
+        write_lines(folder, "halved.bridge", halved.bridge_halved())
+        write_lines(folder, "halved.ip", halved.ip_halved())
     if others and workload.devices == 1:
         write_json(folder, "pyroute2.json", workload.pyroute2())
         write_json(folder, "ifstate.yaml", workload.ifstate())
