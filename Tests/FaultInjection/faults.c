@@ -24,6 +24,13 @@ typedef ssize_t sender(int, const void *, size_t, int, const struct sockaddr *, 
 static int probing = -1;
 static long seen;
 
+// What weft starts itself is not meant: a sanitizer's symbolizer could not be loaded beside what a sanitizer has made of
+// this.
+__attribute__((constructor)) static void forget(void)
+{
+    if (!strcmp(program_invocation_short_name, "weft")) unsetenv("LD_PRELOAD");
+}
+
 // A setting under /proc/sys/net is a change as well.
 static int opened(const char *path, int flags)
 {
