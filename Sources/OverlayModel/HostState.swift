@@ -194,8 +194,9 @@ extension LinkState {
     var groups: Set<UInt32> = []
     // Of 100,000 entries nearly all have a VTEP that was seen before: each at its place, by the last bits of its address,
     // which is faster than to ask the set.
-    var seen: [IPAddress?] = Array(repeating: nil, count: 2048)
-    for entry in self.tables.fdb ?? [] {
+    let entries = self.tables.fdb ?? []
+    var seen: [IPAddress?] = Array(repeating: nil, count: entries.count < 4096 ? 1 : 2048)
+    for entry in entries {
       if entry.nexthop != 0 { groups.insert(entry.nexthop) }
       let place = Int(truncatingIfNeeded: entry.vtep.low) & (seen.count - 1)
       guard entry.nexthop == 0, entry.vtep != seen[place] else { continue }
