@@ -1,5 +1,6 @@
 import ArgumentParser
 
+// Every command says its name: to make one of each type's took as long as all else that is done at the start.
 @main
 struct Weft: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
