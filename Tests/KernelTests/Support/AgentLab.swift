@@ -75,7 +75,7 @@ final class AgentLab {
 
   /// Waits for a line of the log.
   func awaitLog(
-    _ text: String, within seconds: Double = 10, sourceLocation: SourceLocation = #_sourceLocation
+    _ text: String, within seconds: Double = 30, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     try poll("the log has \(text): \(log)", within: seconds, sourceLocation: sourceLocation) {
       log.contains(text)

@@ -1,9 +1,10 @@
 import Foundation
 import Testing
 
-/// Waits until something is so, and fails the test if it is not within the time.
+/// Waits until something is so, and fails the test if it is not within the time, which is long enough for a machine that
+/// has more to do.
 func poll(
-  _ what: @autoclosure () -> String, within seconds: Double = 10,
+  _ what: @autoclosure () -> String, within seconds: Double = 30,
   sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
 ) throws {
   let deadline = Date(timeIntervalSinceNow: seconds)
