@@ -288,8 +288,8 @@ public final class Attribute: Sendable {
       }
   }
 
-  /// Whether a kernel may lack it and say nothing, neither when told nor by what it sends: it is taken for granted that
-  /// a kernel has what came with the oldest one that weft is for, 4.15.
+  /// Whether a kernel may lack it and say nothing, neither when told nor by what it sends. What came with Linux 4.15 or
+  /// before, and needs no option, is taken for granted.
   var mayBeIgnored: Bool {
     (kernelOption != nil || since > KernelRelease(4, 15)) && absentValue == nil
   }
