@@ -36,8 +36,8 @@ def parse():
 def measure(cases, wanted):
     if wanted & {"W1", "W2", "W3", "HALF", "BACK"}:
         cases.bulk()
-    for name, function in (("W4", cases.tenants), ("VNI", cases.vnis), ("W5", cases.parse), ("W6", cases.fabric),
-                           ("W7", cases.growth), ("AGENT", cases.agent), ("START", cases.start)):
+    for name, function in (("W4", cases.tenants), ("GONE", cases.gone), ("VNI", cases.vnis), ("W5", cases.parse),
+                           ("W6", cases.fabric), ("W7", cases.growth), ("AGENT", cases.agent), ("START", cases.start)):
         if name in wanted:
             function()
 

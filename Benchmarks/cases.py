@@ -193,6 +193,22 @@ class Cases:
                 self.options.slow_runs))
         self.take_turns(f"{size} tenants", contenders)
 
+    def gone(self):
+        size = self.sizes.tenants[0]
+        folder = self.folder("gone", workloads.write_tenants, workloads.Tenants(size))
+
+        def turn(program, function):
+            def run():
+                with self.lab.namespace() as namespace:
+                    self.lab.floor(namespace.name, "tenants", size)
+                    self.results.add("GONE", size, program, function(namespace))
+                    namespace.expect(program, bridges=0, vxlans=0)
+            return run
+
+        self.take_turns(f"{size} tenants go", [
+            ("weft", turn("weft", lambda n: self.apply(n, f"{folder}/gone.yaml")), self.options.runs),
+            ("iproute2", turn("ip -batch", lambda n: self.batch(n, ("ip", f"{folder}/gone.ip"))), self.options.slow_runs)])
+
     def vnis(self):
         size = self.sizes.vnis
         folder = self.folder("vnis", workloads.write_vnis, workloads.VNIs(size))

@@ -8,8 +8,8 @@ import statistics
 TITLES = {
     "W1": "bulk, from nothing", "W2": "the same again", "W3": "some destinations changed",
     "HALF": "each second entry goes", "BACK": "and comes back",
-    "W4": "tenants: device and bridge each", "VNI": "VNIs on one device", "W5": "parse (processor time)",
-    "W6": "fabric, one host of it", "W7": "growth and memory",
+    "W4": "tenants: device and bridge each", "GONE": "all of them go", "VNI": "VNIs on one device",
+    "W5": "parse (processor time)", "W6": "fabric, one host of it", "W7": "growth and memory",
     "AGENT": "an agent heals one change", "START": "weft --version",
 }
 # The program that the others' ratio is to.

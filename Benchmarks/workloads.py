@@ -171,6 +171,11 @@ class Tenants:
             for j in range(FLOOD_OF_TENANT):
                 yield f"fdb append {ZERO_MAC} dev vx{i} dst {vtep(j)} self permanent"
 
+    def ip_gone(self):
+        for i in range(self.networks):
+            yield f"link del vx{i}"
+            yield f"link del br{i}"
+
     def ifupdown2(self):
         flood = "\n".join(f"  vxlan-remoteip {vtep(i)}" for i in range(FLOOD_OF_TENANT))
         for i in range(self.networks):
@@ -267,6 +272,8 @@ def write_tenants(folder, workload):
     write_lines(folder, "links.ip", workload.ip_links())
     write_lines(folder, "fdb.bridge", workload.bridge_entries())
     write_lines(folder, "interfaces", workload.ifupdown2())
+    write_lines(folder, "gone.yaml", ["weft: 1", "vxlans: {}"])
+    write_lines(folder, "gone.ip", workload.ip_gone())
 
 
 def write_vnis(folder, workload):

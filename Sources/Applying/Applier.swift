@@ -42,7 +42,7 @@ public struct UndoReport {
   public fileprivate(set) var left: Plan?
   public fileprivate(set) var failures: [StepFailure] = []
   /// Why it is not known whether anything differs.
-  public fileprivate(set) var error: NetlinkError?
+  public fileprivate(set) var error: (any Error)?
 
   public var isComplete: Bool { left == nil && error == nil }
 }
@@ -272,26 +272,15 @@ public final class Applier {
         }
         report.left = plan
         report.failures = []
-        var encoder = RequestEncoder(observed: observed)
-        let batch = MessageBatch()
-        func flush() throws(NetlinkError) {
-          let refused = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
-          batch.removeAll()
-          report.failures += plan.causes(of: refused)
-        }
-        for (index, step) in plan.steps.enumerated() {
-          if batch.isFull || step.isSetting { try flush() }
-          if step.isSetting {
-            do throws(NetlinkError) {
-              try step.write(to: sender)
-            } catch {
-              report.failures.append(StepFailure(step: step, error: error))
-            }
-            continue
+        do {
+          var sending = try PlanSending(plan, observed: observed, socket, sender)
+          try sending.run { _, _ in
+          } refused: { refused, _ in
+            report.failures += refused
           }
-          step.encode(with: &encoder, into: batch, tag: UInt32(truncatingIfNeeded: index))
+        } catch let error as NetlinkError where error.isUncertain {
+          // It is looked at again what is left.
         }
-        try flush()
         report.plan = report.plan ?? plan
       }
       let rest = try self.plan().plan

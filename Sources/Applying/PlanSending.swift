@@ -23,6 +23,16 @@ struct PlanSending {
   /// Of the steps in the batch: how many they are, and those that make or take a link.
   private var pending = 0
   private var links: [Step] = []
+  /// Steps that delete links, the next ones, and how long that takes together.
+  private var leaving: [Step] = []
+  private var departure = 0
+  /// The link group by which they go; nil if the plan deletes no links.
+  private let leavingGroup: UInt32?
+  /// The tags of the steps that the message with the other tag carries out.
+  private var together: [UInt32] = []
+  private static let togetherTag = UInt32.max
+  /// So long a portion of links takes at most, of what ``Step/departure`` counts: others want the kernel's lock, too.
+  private static let longestDeparture = 64
 
   /// Asked between batches whether to give up.
   var isInterrupted: () -> Bool = { false }
@@ -47,12 +57,23 @@ struct PlanSending {
     self.sender = sender
     monitor = try LinkMonitor(socket, observed, plan)
     encoder = RequestEncoder(observed: observed)
+    leavingGroup =
+      plan.steps.heads.contains { $0.departure != nil } ? observed.unusedLinkGroup() : nil
   }
 
   /// - Throws: ``ApplyError/interrupted``; ``NetlinkError`` if the socket fails, ENOBUFS if a link's number became
   ///   another link's; what `refused` throws.
   mutating func run(sent: Sent, refused: Refused) throws {
     for stretch in plan.steps.stretches {
+      if case .step(let step) = stretch, let cost = step.departure, !isSkipped(step) {
+        if departure + cost > Self.longestDeparture || leaving.last?.phase != step.phase {
+          try sendLeaving(sent, refused)
+        }
+        leaving.append(step)
+        departure += cost
+        continue
+      }
+      try sendLeaving(sent, refused)
       switch stretch {
       case .step(let step):
         if isSkipped(step) {
@@ -90,7 +111,34 @@ struct PlanSending {
         }
       }
     }
+    try sendLeaving(sent, refused)
     try flush(sent, refused)
+  }
+
+  /// Deletes the links that were gathered: several get a group of their own and go by that. The kernel waits, after each
+  /// message that deletes, until no processor can see what went, which takes longer than to delete a VXLAN device.
+  private mutating func sendLeaving(_ sent: Sent, _ refused: Refused) throws {
+    guard let first = leaving.first else { return }
+    // A portion is a datagram, so that none is left in that group whatever becomes of this process.
+    let isPortion = leaving.count > 1
+    if isPortion || first.phase != phase || batch.isFull { try flush(sent, refused) }
+    phase = first.phase
+    let end = index + leaving.count
+    let steps = try monitor.remaining(of: leaving)
+      .map { (step: leaving[$0], tag: UInt32(truncatingIfNeeded: index + $0)) }
+    leaving.removeAll(keepingCapacity: true)
+    departure = 0
+    if steps.count > 1, let leavingGroup {
+      for (step, tag) in steps { encoder.setGroup(of: step.link, to: leavingGroup, into: batch, tag: tag) }
+      encoder.deleteAll(inGroup: leavingGroup, into: batch, tag: Self.togetherTag)
+      together = steps.map(\.tag)
+    } else {
+      for (step, tag) in steps { step.encode(with: &encoder, into: batch, tag: tag) }
+    }
+    links += steps.map(\.step)
+    pending += steps.count
+    index = end
+    if isPortion { try flush(sent, refused) }
   }
 
   private mutating func put(
@@ -124,7 +172,10 @@ struct PlanSending {
     if isInterrupted() { throw ApplyError.interrupted }
     // Numbers of links may be given again: nothing is sent to one that has become another link.
     if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: Self.changedNumber) }
-    let failures = try sender.send(batch).filter { !plan.isAsGoodAsDone($0) }
+    let failures = try sender.send(batch).flatMap { failure in
+      guard failure.tag == Self.togetherTag else { return [failure] }
+      return together.map { failure.tagged($0) }
+    }.filter { !plan.isAsGoodAsDone($0) }
     batch.removeAll()
     for step in links { monitor.note(step, encoder) }
     try sent(links, encoder)

@@ -38,6 +38,13 @@ extension Step {
     }
   }
 
+  /// How long the kernel keeps the lock that all changes of links need, for this link among others that go at once:
+  /// nil if it goes with no others. In the time of one VXLAN device, 0.5 ms or so; a bridge takes 17 ms.
+  var departure: Int? {
+    guard case .delete = operation else { return nil }
+    return kind == .bridge ? 8 : 1
+  }
+
   /// Whether the step takes something away, which is as good as done where it is not there.
   var isDeletion: Bool {
     switch operation {

@@ -69,6 +69,16 @@ public struct RequestEncoder {
     }
   }
 
+  /// All the links of a group in this namespace, at once.
+  ///
+  /// - Parameter group: one that no link has that is to stay; 0 is the group of those that were given none.
+  public func deleteAll(inGroup group: UInt32, into batch: MessageBatch, tag: UInt32) {
+    batch.append(type: RTM_DELLINK, flags: 0, tag: tag) { writer in
+      writer.put(header: ifinfomsg())
+      writer.put(IFLA_GROUP, group)
+    }
+  }
+
   public func setGroup(of link: InterfaceName, to group: UInt32, into batch: MessageBatch, tag: UInt32) {
     change(link, into: batch, tag: tag) { $0.put(IFLA_GROUP, group) }
   }

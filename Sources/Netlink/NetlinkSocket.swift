@@ -18,6 +18,9 @@ public final class NetlinkSocket {
     /// The tag that ``MessageBatch/append(type:flags:tag:build:)`` was given.
     public let tag: UInt32
     public let error: NetlinkError
+
+    /// The same, of another message.
+    public func tagged(_ tag: UInt32) -> Failure { Failure(index: index, tag: tag, error: error) }
   }
 
   private let namespace: NetworkNamespace

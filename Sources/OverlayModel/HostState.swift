@@ -268,6 +268,15 @@ public struct HostState: Sendable, Equatable {
 
   /// The links by name, for work that must come out the same every time.
   public var sortedLinks: [LinkState] { links.values.sorted { $0.name < $1.name } }
+
+  /// Some link group that is no link's; neither weft's, nor 0, the group of those that were given none.
+  public func unusedLinkGroup() -> UInt32 {
+    while true {
+      // iproute2 shows larger ones as negative.
+      let group = UInt32.random(in: 1...UInt32(Int32.max))
+      if group != Ownership.linkGroup, !links.values.contains(where: { $0.group == group }) { return group }
+    }
+  }
 }
 
 /// An endpoint of a fabric of which its document gives no IP address.

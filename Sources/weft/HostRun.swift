@@ -258,7 +258,7 @@ extension UndoReport {
   /// Says what could not be put back, and why.
   func complain() {
     Console.report(failures.map { Diagnostic(position: .none, message: $0.explanation) }, [])
-    if let error { Console.error(error.description) }
+    if let error { Console.error("\(error)") }
     guard let left else { return }
     Console.error("to be as before, the host still needs:")
     Console.complain(TextRendering(isFull: true).render(left))

@@ -146,6 +146,28 @@ extension TestNamespace {
     try PingResult(run(Self.pingArguments(address, count: count, interval: 0.01, timeout: timeout, options)))
   }
 
+  /// Sends a packet each millisecond while `work` lasts, however long, and expects an answer to each one: but to the last,
+  /// which may be under way when ping is stopped.
+  func expectNoLoss(
+    pinging address: String, sourceLocation: SourceLocation = #_sourceLocation, while work: () throws -> Void
+  ) throws {
+    let ping = try BackgroundProcess(
+      in: self, ["ping", "-n", "-i", "0.001", "-W", "5", address], atMost: 600)
+    try poll("the first answer") { ping.output.contains("icmp_seq=1 ") }
+    try work()
+    #expect(ping.isRunning, "it ended too early to show anything", sourceLocation: sourceLocation)
+    ping.interrupt()
+    let result = try PingResult(ping.result())
+    let answered = result.output.matches(of: /icmp_seq=(\d+)/).compactMap { Int($0.1) }
+    // The number has 16 bits.
+    let gap = answered.indices.first { answered[$0] != ($0 + 1) & 0xffff }
+    let near = gap.map { answered[max(0, $0 - 1)...].prefix(3) }
+    #expect(gap == nil, "in place of number \(gap ?? 0): \(near ?? [])", sourceLocation: sourceLocation)
+    #expect(
+      result.sent - answered.count <= 1, "\(answered.count) of \(result.sent)", sourceLocation: sourceLocation
+    )
+  }
+
   /// Has the kernel ask for an address by ARP, and sends no other packet.
   func resolve(_ address: String) throws {
     try ip("neigh replace \(address) dev eth0 use")
