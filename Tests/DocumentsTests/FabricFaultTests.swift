@@ -264,6 +264,15 @@ import Testing
     ),
     ("fabric: {vteps: {a: {}}}", ["2:18: vtep a: `address` is missing, its address on the underlay"]),
     ("fabric: {vteps: {a: 239.1.1.1}}", ["2:21: vteps: 239.1.1.1 is a multicast address"]),
+    // Of what nobody can read nothing more is said.
+    (
+      "fabric: {vteps: {a: {address: 300.0.2.11}, b: 192.0.2.12}, vrfs: {red: {vni: 4001}}}\nnetworks: {n: {vni: 5, gateway: {addresses: [10.0.0.1/24], vrf: red}}}",
+      ["2:31: address: 300.0.2.11 is not an IP address such as 192.0.2.12 or 2001:db8::12"]
+    ),
+    (
+      "fabric: {vteps: {a: {address: 300.0.2.11}}}\nnetworks: {n: {vni: 5, underlay: ipv6}}",
+      ["2:31: address: 300.0.2.11 is not an IP address such as 192.0.2.12 or 2001:db8::12"]
+    ),
     (
       "fabric: {vteps: {a: {addresses: [192.0.2.1, 192.0.2.2]}}}",
       [
