@@ -98,6 +98,9 @@ enum WeftCommand {
   }
 }
 
+/// Whether this, and with it the command, was built with a sanitizer, whose own memory is a multiple of the program's.
+let isSanitized = ["__asan_init", "__tsan_init"].contains { (name: String) in dlsym(nil, name) != nil }
+
 /// The root of the checkout, for its examples and scripts.
 let packageRoot = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
