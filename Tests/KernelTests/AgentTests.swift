@@ -339,8 +339,9 @@ import Testing
     let switches = try lab.contextSwitches()
     Thread.sleep(forTimeInterval: 2)
     #expect(try lab.number("passes") == passes)
-    // It sleeps. (ThreadSanitizer's own thread wakes up ten times a second.)
-    #expect(try lab.contextSwitches() - switches < 50)
+    // It sleeps. (A sanitizer's own thread does not.)
+    let wakings = try lab.contextSwitches() - switches
+    #expect(isSanitized || wakings < 50, "\(wakings)")
   }
 
   @Test func thereIsOneAgent() throws {
