@@ -32,6 +32,9 @@ public enum ApplyError: Error {
   /// What is left to do disturbs more than is allowed.
   case tooDisruptive(Plan, allowed: Disruption)
   case interrupted
+  /// While messages were sent, links that they are about were deleted, renamed or moved by somebody else, again and
+  /// again: a message names a link by a number that may since be another link's.
+  case linksMoved
 }
 
 /// What came of undoing a change.
@@ -213,6 +216,8 @@ public final class Applier {
       {
         // What could not be made for another one's sake takes along what needs it, with whatever error.
         guard round < Self.corrections else { throw ApplyError.raced(failures) }
+      } catch ApplyError.linksMoved where round < Self.corrections {
+        // It is looked at again which links there are.
       } catch let error as NetlinkError where error.isUncertain && round < Self.corrections {
         // What was sent was carried out, but what came of it is to be seen only by looking.
       }
@@ -278,8 +283,10 @@ public final class Applier {
           } refused: { refused, _ in
             report.failures += refused
           }
-        } catch let error as NetlinkError where error.isUncertain {
+        } catch ApplyError.linksMoved {
           // It is looked at again what is left.
+        } catch let error as NetlinkError where error.isUncertain {
+          // The same.
         }
         report.plan = report.plan ?? plan
       }

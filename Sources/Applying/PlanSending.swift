@@ -47,8 +47,6 @@ struct PlanSending {
   /// the sending.
   typealias Refused = ([StepFailure], _ carriedOut: Int) throws -> Void
 
-  static let changedNumber = "a link changed its number"
-
   /// - Parameter socket: in the namespace of the observed state.
   init(
     _ plan: Plan, observed: HostState, _ socket: NetlinkSocket, _ sender: any BatchSender
@@ -61,8 +59,8 @@ struct PlanSending {
       plan.steps.heads.contains { $0.departure != nil } ? observed.unusedLinkGroup() : nil
   }
 
-  /// - Throws: ``ApplyError/interrupted``; ``NetlinkError`` if the socket fails, ENOBUFS if a link's number became
-  ///   another link's; what `refused` throws.
+  /// - Throws: ``ApplyError/interrupted``; ``ApplyError/linksMoved``; ``NetlinkError`` if the socket fails; what
+  ///   `refused` throws.
   mutating func run(sent: Sent, refused: Refused) throws {
     for stretch in plan.steps.stretches {
       if case .step(let step) = stretch, let cost = step.departure, !isSkipped(step) {
@@ -171,7 +169,7 @@ struct PlanSending {
     guard !batch.isEmpty else { return }
     if isInterrupted() { throw ApplyError.interrupted }
     // Numbers of links may be given again: nothing is sent to one that has become another link.
-    if try !monitor.isAsKnown() { throw NetlinkError(code: ENOBUFS, context: Self.changedNumber) }
+    if try !monitor.isAsKnown() { throw ApplyError.linksMoved }
     let failures = try sender.send(batch).flatMap { failure in
       guard failure.tag == Self.togetherTag else { return [failure] }
       return together.map { failure.tagged($0) }

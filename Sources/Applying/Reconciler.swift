@@ -379,8 +379,11 @@ public final class Reconciler {
           broken.formUnion(dependents(of: [failure.step.link]))
         }
       }
+    } catch ApplyError.linksMoved {
+      needsLook = true
+      isUncertain = true
     } catch let error as NetlinkError where error.isUncertain {
-      needsResync = error.context != PlanSending.changedNumber
+      needsResync = true
       needsLook = true
       isUncertain = true
     }

@@ -239,6 +239,10 @@ struct HostRun {
       Console.error(
         "the plan's disruption is `\(plan.disruption.rawValue)`, more than --max-disruption \(allowed.rawValue) allows; \(outcome)"
       )
+    case .linksMoved:
+      Console.error(
+        "links that this is about were deleted, renamed or moved to another namespace each time that weft had looked at the host: find out what else manages them (`ip monitor link` shows it happen) and run weft again without it; \(outcome)"
+      )
     case .interrupted:
       Console.error("stopped by \(Interruption.name); \(outcome)")
     }

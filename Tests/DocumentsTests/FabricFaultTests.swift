@@ -270,6 +270,10 @@ import Testing
       ["2:31: address: 300.0.2.11 is not an IP address such as 192.0.2.12 or 2001:db8::12"]
     ),
     (
+      "fabric: {vteps: {a: 300.0.2.11}}\nnetworks: {n: {vni: 5}}",
+      ["2:21: vteps: 300.0.2.11 is not an IP address such as 192.0.2.12 or 2001:db8::12"]
+    ),
+    (
       "fabric: {vteps: {a: {address: 300.0.2.11}}}\nnetworks: {n: {vni: 5, underlay: ipv6}}",
       ["2:31: address: 300.0.2.11 is not an IP address such as 192.0.2.12 or 2001:db8::12"]
     ),

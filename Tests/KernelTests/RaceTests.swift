@@ -127,6 +127,34 @@ import Testing
     #expect(try host.json("ip -d link show dev theirs0").first?["ifindex"] as? Int == index)
   }
 
+  /// Between each look at the host and the first message somebody makes a link anew.
+  @Test func whoeverKeepsMovingLinksIsToldOf() throws {
+    let host = try TestNamespace("race")
+    let socket = try host.socket()
+    try host.apply("weft: 1\nvxlans: {vx0: {vni: 1}, vx1: {vni: 2}}\n")
+    let document = "weft: 1\nvxlans: {vx0: {vni: 1}, vx1: {vni: 2, ttl: 9}}\n"
+    let applier = Applier(socket, goal: .documents(try compile(document), PlanningOptions()))
+    let (observed, plan) = try applier.plan()
+    var asked = 0
+    applier.isInterrupted = {
+      asked += 1
+      _ = try? host.ip("link del vx1")
+      _ = try? host.ip("link add vx1 up group 2003134068 type vxlan id 2 dstport 4789 nolearning")
+      return false
+    }
+    do {
+      try applier.apply(plan, observed: observed)
+      Issue.record("it was done")
+    } catch ApplyError.linksMoved {
+      // Once for each round, and once more before what it would have sent in it.
+      #expect(asked == 8)
+    }
+    applier.isInterrupted = { false }
+    let undone = applier.undo()
+    #expect(undone.isComplete, "\(undone)")
+    #expect(try host.weft("diff", "-", input: document.replacing(", ttl: 9", with: "")).status == 0)
+  }
+
   /// What is to be made is there already, or what is to be changed is gone.
   @Test func surprisesLeadToANewPlan() throws {
     let host = try TestNamespace("race")

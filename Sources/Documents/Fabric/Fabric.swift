@@ -45,8 +45,9 @@ public struct FabricVTEP: Sendable {
   public let source: SourcePosition
 
   public func address(_ family: IPAddress.Family) -> IPAddress? { family == .v4 ? v4 : v6 }
+
   /// False only where what the document gives is no address, which was said when it was read.
-  var isReachable: Bool { v4 != nil || v6 != nil }
+  var hasAddress: Bool { v4 != nil || v6 != nil }
 }
 
 /// A VRF that spans VTEPs, by a VNI of its own (the L3VNI).

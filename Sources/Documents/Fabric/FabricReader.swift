@@ -126,7 +126,8 @@ extension DocumentReader {
   ) throws(Diagnostic) -> FabricVTEP {
     var vtep = FabricVTEP(name: name, source: position)
     if try cursor.peek()?.kind == .scalar {
-      try readVTEPAddress(cursor, "vteps", &vtep)
+      // Of a VTEP whose address cannot be read it is still known that there is one.
+      do throws(Diagnostic) { try readVTEPAddress(cursor, "vteps", &vtep) } catch { try report(error) }
       return vtep
     }
     let faults = try readObject(cursor, keys: Self.vtepKeys) { reader, key, _ throws(Diagnostic) in

@@ -251,7 +251,7 @@ struct FabricResolver: FaultCollector {
       network.family = family
       return true
     }
-    guard vteps.allSatisfy(\.isReachable) else { return false }
+    guard vteps.allSatisfy(\.hasAddress) else { return false }
     if let family = network.intent.family, let vtep = vteps.first(where: { $0.address(family) == nil }) {
       fault(
         network.intent.position("underlay"),

@@ -164,7 +164,7 @@ extension FabricResolver {
     vrf.family = families.first { family in vteps.allSatisfy { $0.address(family) != nil } } ?? .v4
     let underlay = vrf.members.map(underlayMTU).min() ?? fabric.underlayMTU
     vrf.mtu = underlay - min(underlay, Encapsulation(.vxlan, over: vrf.family)?.overhead ?? 0)
-    guard vrf.intent.vni != nil, vteps.allSatisfy(\.isReachable),
+    guard vrf.intent.vni != nil, vteps.allSatisfy(\.hasAddress),
       let v4 = vteps.first(where: { $0.v6 == nil }),
       let v6 = vteps.first(where: { $0.v4 == nil })
     else { return }
