@@ -51,19 +51,27 @@ class Lab:
 
     # MARK: namespaces
 
-    def namespace(self):
-        """A new one. Its name is seen by this run alone: Scripts/bench gives it a /run/netns of its own."""
+    def namespace(self, address=None):
+        """A new one. Its name is seen by this run alone: Scripts/bench gives it a /run/netns of its own.
+
+        With an address it is like a host: without any, the kernel looks for one at every link for each bridge that
+        comes up, to send its IGMP report from.
+        """
         self.used += 1
-        return Namespace(f"bench-{os.getpid()}-{self.used}")
+        return Namespace(f"bench-{os.getpid()}-{self.used}", address)
 
 
 class Namespace:
-    def __init__(self, name):
+    def __init__(self, name, address):
         self.name = name
+        self.address = address
 
     def __enter__(self):
         settle()
         run(["ip", "netns", "add", self.name])
+        if self.address:
+            run(["ip", "-n", self.name, "link", "set", "lo", "up"])
+            run(["ip", "-n", self.name, "address", "add", f"{self.address}/32", "dev", "lo"])
         return self
 
     def __exit__(self, *_):
