@@ -30,10 +30,13 @@ final class EntryWitness {
     guard Self.entryCount(desired) >= Self.leastEntries, Self.isSimple(plan, desired) else { return nil }
     var outcome = observed
     for (name, wanted) in desired.links {
-      var link = observed.links[name] ?? wanted
-      link.fdb = wanted.fdb ?? observed.links[name]?.fdb
-      link.bridgeFDB = wanted.bridgeFDB ?? observed.links[name]?.bridgeFDB
-      link.neighbours = wanted.neighbours ?? observed.links[name]?.neighbours
+      guard var link = observed.links[name] else {
+        outcome.links[name] = wanted
+        continue
+      }
+      link.fdb = wanted.fdb ?? link.fdb
+      link.bridgeFDB = wanted.bridgeFDB ?? link.bridgeFDB
+      link.neighbours = wanted.neighbours ?? link.neighbours
       outcome.links[name] = link
     }
     self.outcome = outcome

@@ -170,12 +170,13 @@ struct DocumentReader: NodeReader {
 
   private mutating func readLinks(_ cursor: YAMLCursor, kind: LinkKind?) throws(Diagnostic) {
     if try skipsNull(cursor) { return }
+    let keys = Self.keys(of: kind)
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
       var declaration = Declaration(
         link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
       declaration.link.source = position
       if try !reader.skipsNull(cursor) {
-        try reader.readLink(cursor, &declaration)
+        try reader.readLink(cursor, keys, &declaration)
       }
       if let other = reader.declarations[name] {
         try reader.report(
@@ -201,10 +202,12 @@ struct DocumentReader: NodeReader {
       + linkSections
   }
 
-  private mutating func readLink(_ cursor: YAMLCursor, _ declaration: inout Declaration) throws(Diagnostic) {
+  private mutating func readLink(
+    _ cursor: YAMLCursor, _ keys: [String], _ declaration: inout Declaration
+  ) throws(Diagnostic) {
     var link = declaration.link
     let kind = link.kind
-    let faulty = try readObject(cursor, keys: Self.keys(of: kind)) {
+    let faulty = try readObject(cursor, keys: keys) {
       reader, key, position throws(Diagnostic) in
       switch (kind, key) {
       case (.vxlan, "flood"): try reader.readFlood(cursor, into: &link.tables.fdb)

@@ -43,9 +43,16 @@ public struct TextRendering {
       case .step(let step): show(step)
       case .entries(let new) where !new.isShown: break
       case .entries(let new):
-        // Where no entry is told by itself, none has to be put into words.
+        // There may be very many: where none is told by itself none is put into words, and where all are, none is made
+        // a change first.
         let groups = counts.isEmpty ? [] : new.groups
-        if !groups.isEmpty, groups.allSatisfy({ isFolded(self.foldable($0.group)) }) {
+        let told = groups.filter { !isFolded(self.foldable($0.group)) }
+        if told.count == groups.count {
+          var lines = NewLines(rendering: self, device: new.link, tables: new.tables, text: text)
+          text = ""
+          EntryTables.visit(&lines)
+          text = lines.text
+        } else if told.isEmpty {
           for (group, _) in groups { fold(group) }
         } else {
           for place in 0..<new.entries.count { show(new.step(at: place)) }
@@ -100,33 +107,73 @@ public struct TextRendering {
 
   // Of plans with many lines each is put together in place.
   private func write(_ change: Change, into line: inout String) {
-    func put(_ mark: String, _ text: String) {
-      line += mark
-      line += text
-    }
-    put(change.action.symbol, " ")
-    line += change.object
-    if !change.device.isNone { put(" ", change.device.description) }
+    begin(change.action, change.object, change.device, into: &line)
     switch change.action {
     case .create, .delete:
-      if let key = change.key { put(" ", key) }
       let value = change.action == .create ? change.after : change.before
-      // The key of a list says its destination already.
-      let text = value.text
-      if text != Change.Value.none.text, !text.isEmpty,
-        change.object != "flood" || text != "vtep \(change.key ?? "")"
-      {
-        put(": ", text)
-      }
+      let fields: [(String, String)] =
+        switch value {
+        case .none: []
+        case .fields(let fields): fields.map { ($0, $1.text) }
+        case .scalar, .text, .number: [("", value.text)]
+        }
+      end(change.object, change.key, fields, into: &line)
     case .change:
-      if let key = change.key { put(" ", key) }
-      put(": ", change.before.text)
-      put(" → ", change.after.text)
+      if let key = change.key { put(" ", key, into: &line) }
+      put(": ", change.before.text, into: &line)
+      put(" → ", change.after.text, into: &line)
     case .replace:
       let reasons = pairs(change.before, change.after).map { "\($0): \($1) → \($2)" }
       line += " (\(reasons.joined(separator: ", ")) cannot change in place"
       if let remark = change.remark { line += "; \(remark)" }
       line += ")"
+    }
+  }
+
+  private func put(_ mark: String, _ text: String, into line: inout String) {
+    line += mark
+    line += text
+  }
+
+  /// `+ fdb vx0`
+  private func begin(
+    _ action: Change.Action, _ object: String, _ device: InterfaceName, into line: inout String
+  ) {
+    put(action.symbol, " ", into: &line)
+    line += object
+    if !device.isNone { put(" ", device.description, into: &line) }
+  }
+
+  /// ` 02:00:00:00:00:01: vtep 192.0.2.12, port 4790`, of what comes or goes.
+  private func end(
+    _ object: String, _ key: String?, _ fields: [(name: String, text: String)], into line: inout String
+  ) {
+    if let key { put(" ", key, into: &line) }
+    // The key of a list says its destination already.
+    if object == "flood", fields.count == 1, fields[0].name == "vtep", fields[0].text == key { return }
+    var mark = ": "
+    for (name, text) in fields {
+      line += mark
+      if !name.isEmpty { put(name, " ", into: &line) }
+      line += text
+      mark = ", "
+    }
+  }
+
+  /// The lines of new entries.
+  private struct NewLines: TableVisitor {
+    let rendering: TextRendering
+    let device: InterfaceName
+    let tables: EntryTables
+    var text: String
+
+    mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
+      for entry in tables[type] ?? [] {
+        rendering.put(.create, into: &text) { line in
+          rendering.begin(.create, entry.object, device, into: &line)
+          rendering.end(entry.object, entry.key, entry.fields.map { ($0, $1.text) }, into: &line)
+        }
+      }
     }
   }
 
