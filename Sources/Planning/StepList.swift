@@ -142,7 +142,9 @@ protocol EntryRun: Sendable {
   var count: Int { get }
   func creation(at place: Int) -> (change: TableChange, source: SourcePosition)
   func record(in tables: inout EntryTables)
-  /// What such entries are called, in the order in which they come, and how many of each there are.
+  /// What is told of an entry.
+  func fields(at place: Int) -> (key: String, fields: [(String, EntryField)])
+  /// What the entries are called, as far as those that follow each other are called the same, and how many these are.
   var objects: [(object: String, count: Int)] { get }
 }
 
@@ -159,31 +161,27 @@ private struct Run<Entry: TableEntry>: EntryRun {
 
   private static func objects(of entries: [Entry]) -> [(object: String, count: Int)] {
     var result: [(object: String, count: Int)] = []
-    func add(_ object: String, _ count: Int) {
-      if let place = result.firstIndex(where: { $0.object == object }) {
-        result[place].count += count
-      } else if count > 0 {
-        result.append((object, count))
-      }
-    }
-    // Those of a kind mostly stand together.
     var last = (object: "", count: 0)
     for entry in entries {
       let object = entry.object
       if object == last.object {
         last.count += 1
       } else {
-        add(last.object, last.count)
+        if last.count > 0 { result.append(last) }
         last = (object, 1)
       }
     }
-    add(last.object, last.count)
+    if last.count > 0 { result.append(last) }
     return result
   }
 
   func creation(at place: Int) -> (change: TableChange, source: SourcePosition) {
     let entry = entries[place]
     return (Entry.tableChange(.create(entry)), entry.source)
+  }
+
+  func fields(at place: Int) -> (key: String, fields: [(String, EntryField)]) {
+    (entries[place].key, entries[place].fields)
   }
 
   func record(in tables: inout EntryTables) {

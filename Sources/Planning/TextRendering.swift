@@ -43,19 +43,21 @@ public struct TextRendering {
       case .step(let step): show(step)
       case .entries(let new) where !new.isShown: break
       case .entries(let new):
-        // There may be very many: where none is told by itself none is put into words, and where all are, none is made
-        // a change first.
-        let groups = counts.isEmpty ? [] : new.groups
-        let told = groups.filter { !isFolded(self.foldable($0.group)) }
-        if told.count == groups.count {
-          var lines = NewLines(rendering: self, device: new.link, tables: new.tables, text: text)
-          text = ""
-          EntryTables.visit(&lines)
-          text = lines.text
-        } else if told.isEmpty {
-          for (group, _) in groups { fold(group) }
-        } else {
-          for place in 0..<new.entries.count { show(new.step(at: place)) }
+        // There may be very many: none is made a change first, and of those that fold none is put into words.
+        var place = 0
+        for (group, count) in new.groups {
+          if isFolded(foldable(group)) {
+            fold(group)
+          } else {
+            for place in place..<place + count {
+              let entry = new.entries.fields(at: place)
+              put(.create, into: &text) {
+                begin(.create, group.object, group.device, into: &$0)
+                end(group.object, entry.key, entry.fields.map { ($0, $1.text) }, into: &$0)
+              }
+            }
+          }
+          place += count
         }
       }
     }
@@ -157,23 +159,6 @@ public struct TextRendering {
       if !name.isEmpty { put(name, " ", into: &line) }
       line += text
       mark = ", "
-    }
-  }
-
-  /// The lines of new entries.
-  private struct NewLines: TableVisitor {
-    let rendering: TextRendering
-    let device: InterfaceName
-    let tables: EntryTables
-    var text: String
-
-    mutating func visit<Entry: TableEntry>(_ type: Entry.Type) {
-      for entry in tables[type] ?? [] {
-        rendering.put(.create, into: &text) { line in
-          rendering.begin(.create, entry.object, device, into: &line)
-          rendering.end(entry.object, entry.key, entry.fields.map { ($0, $1.text) }, into: &line)
-        }
-      }
     }
   }
 

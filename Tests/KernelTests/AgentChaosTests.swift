@@ -70,7 +70,7 @@ import Testing
         "sh", "-c",
         "while :; do bridge fdb replace 02:00:00:00:00:01 dev vx0 dst 192.0.2.9 self permanent; ip link del vx0; ip neigh del 10.0.0.1 dev br0; done 2>/dev/null",
       ], atMost: 300)
-    for _ in 1...100 {
+    for _ in Portion.of(1...100) {
       Thread.sleep(forTimeInterval: Double.random(in: 0...0.05))
       try lab.killHard()
       try lab.start()

@@ -14,7 +14,7 @@ import Testing
     let host = try Self.bareHost("walk")
     let socket = try host.socket()
     var model = ModelKernel(try HostObserver(socket).observe(ObservationScope(.all)))
-    for seed in 0..<UInt64(Self.pairs) {
+    for seed in Portion.of(0..<UInt64(Self.pairs)) {
       let wanted = RandomState.make(seed: seed)
       let applier = Applier(socket, goal: .documents(wanted, PlanningOptions()))
       let (observed, plan) = try applier.plan()
@@ -72,7 +72,7 @@ import Testing
 
   /// The commands that a plan prints have the effect of the plan.
   @Test func theCommandsHaveTheSameEffect() throws {
-    for seed in 0..<UInt64(25) {
+    for seed in Portion.of(0..<UInt64(25)) {
       let host = try Self.bareHost("cmd")
       let socket = try host.socket()
       for seed in [seed + 500, seed + 900] {

@@ -113,7 +113,7 @@ import Testing
 
   /// Set at creation, changed, and changed back: in place where the row says that it is live, by a new
   /// device otherwise; and then there is nothing to do.
-  @Test(arguments: allProbes) func oneAttribute(_ probe: Probe) throws { try Self.tryOut(probe) }
+  @Test(arguments: Portion.of(allProbes)) func oneAttribute(_ probe: Probe) throws { try Self.tryOut(probe) }
 
   @Test(.needs(.vlanFiltering), arguments: vlanProbes) func oneAttributeOfVLANs(_ probe: Probe) throws {
     try Self.tryOut(probe)
@@ -144,9 +144,8 @@ import Testing
 
   /// Left out again, an attribute has its default.
   @Test(
-    arguments: allProbes.filter {
-      $0.kind != "veth" && !["vni", "mtu", "mac", "cost", "group"].contains($0.key)
-    })
+    arguments: Portion.of(
+      allProbes.filter { $0.kind != "veth" && !["vni", "mtu", "mac", "cost", "group"].contains($0.key) }))
   func backToTheDefault(_ probe: Probe) throws {
     let table = try Self.table(probe)
     let row = try #require(table.index(of: probe.key))
