@@ -180,9 +180,17 @@ class Cases:
                         self.expect_nothing_to_do(namespace, f"{folder}/weft.yaml", program)
             return run
 
+        def least(namespace):
+            taken = self.lab.spend([f"{self.options.programs}/events", f"{folder}/weft.yaml"])
+            taken += self.lab.floor(namespace.name, "tenants", size)
+            taken += self.lab.floor(namespace.name, "dump")
+            return taken
+
         runs = self.options.runs if size < 4000 else self.options.slow_runs
         contenders = [
             ("floor", turn("floor", lambda n: self.lab.floor(n.name, "tenants", size)), runs),
+            # What reads a document and looks afterwards takes no less, if it does these one after the other.
+            ("the least", turn("libyaml events, floor, dump in C", least), runs),
             ("weft", turn("weft", lambda n: self.apply(n, f"{folder}/weft.yaml")), runs),
             ("iproute2", turn("ip+bridge -batch", lambda n: self.batch(
                 n, ("ip", f"{folder}/links.ip"), ("bridge", f"{folder}/fdb.bridge"))), runs)]

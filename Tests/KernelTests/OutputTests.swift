@@ -174,6 +174,21 @@ import Testing
     #expect(more.contains("+ flood vx0: 21 entries (--full lists them)\n"))
     let full = try host.weft("diff", "--full", "-", input: document(21)).output
     #expect(full.split(separator: "\n").count { $0.hasPrefix("+ flood vx0 192.0.2.") } == 21)
+    // Of one table some may fold and some not.
+    for (flood, fdb, told) in [
+      (
+        2, 21,
+        ["+ flood vx0 192.0.2.1", "+ flood vx0 192.0.2.2", "+ fdb vx0: 21 entries (--full lists them)"]
+      ),
+      (
+        21, 1, ["+ flood vx0: 21 entries (--full lists them)", "+ fdb vx0 02:00:00:00:00:11: vtep 192.0.2.1"]
+      ),
+    ] {
+      let entries = (1...fdb).map { "02:00:00:00:00:\($0 + 10): 192.0.2.1" }.joined(separator: ", ")
+      let text = document(flood).replacingOccurrences(of: "]}}", with: "], fdb: {\(entries)}}}")
+      let lines = try host.weft("diff", "-", input: text).output.split(separator: "\n")
+      #expect(lines.dropFirst().dropLast().map(String.init) == told)
+    }
   }
 
   @Test func noColourInAPipe() throws {
