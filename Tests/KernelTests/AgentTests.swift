@@ -243,7 +243,7 @@ import Testing
     try lab.replace(Self.document)
     try lab.awaitLog("is good again")
     try lab.settle()
-    try poll("the status is good") { try lab.host.weft("status").status == 0 }
+    try lab.awaitHealth()
     #expect(try lab.metric("weft_source_valid", address) == 1)
   }
 
@@ -304,7 +304,7 @@ import Testing
     try lab.host.ip("link del other")
     try lab.host.ip("link del theirs")
     try lab.settle()
-    try poll("all is well:\n\(lab.log)") { try lab.host.weft("status").status == 0 }
+    try lab.awaitHealth()
     #expect(lab.log.contains("is well again"))
   }
 

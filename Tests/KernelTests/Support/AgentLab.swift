@@ -73,6 +73,16 @@ final class AgentLab {
     }
   }
 
+  /// Waits until `weft status` finds nothing wrong: what somebody else was in the way of it says a moment after it is done.
+  func awaitHealth(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    var last = ""
+    try poll("all is well: \(last)\n\(log.suffix(2000))", sourceLocation: sourceLocation) {
+      let status = try host.weft("status")
+      last = status.output + status.error
+      return status.status == 0
+    }
+  }
+
   /// Waits for a line of the log.
   func awaitLog(
     _ text: String, within seconds: Double = 30, sourceLocation: SourceLocation = #_sourceLocation
