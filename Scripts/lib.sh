@@ -28,7 +28,7 @@ need_swift() {
   die "needs Swift 6.1 or newer, and finds none: see https://www.swift.org/install/linux/, or set SWIFT=/path/to/swift"
 }
 
-# Installs Debian packages that are not there yet.
+# Installs Debian packages that are not there yet. What it says is no part of what a script prints for others to use.
 need_packages() {
   local package missing=()
   for package in "$@"; do
@@ -36,7 +36,7 @@ need_packages() {
   done
   [ ${#missing[@]} -eq 0 ] && return
   command -v apt-get >/dev/null || die "needs these Debian packages, and finds no apt-get: ${missing[*]}"
-  echo "Installing ${missing[*]}"
+  echo "Installing ${missing[*]}" >&2
   apt-get update -qq || die "apt-get update failed: is the network there?"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt-get could not install ${missing[*]}"
