@@ -539,4 +539,57 @@ import Testing
     }
     #expect(routeSockets.isEmpty, "\(text)")
   }
+
+  // MARK: News
+
+  /// The MAC addresses that the kernel has told of so far, in order, and whether it says that these are all.
+  private static func heard(_ listener: NetlinkSocket) throws -> (macs: [String], isWhole: Bool) {
+    var macs: [String] = []
+    let isWhole = try listener.readPending { message in
+      guard message.type == UInt16(RTM_NEWNEIGH) else { return }
+      macs += message.attributes(after: ndmsg.self).first(NDA_LLADDR).map { [text(Array($0.payload))] } ?? []
+    }
+    return (macs, isWhole)
+  }
+
+  @Test func newsComeWholeAndInOrder() throws {
+    let host = try Self.host()
+    let socket = try host.socket()
+    let listener = try socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)])
+    // Fewer than are received at once, as many, one more, and many times as many.
+    var next = 0
+    for count in [0, 1, 64, 65, 1000] {
+      let numbers = next..<next + count
+      next += count
+      let batch = MessageBatch()
+      for number in numbers {
+        if batch.isFull {
+          #expect(try socket.send(batch).isEmpty)
+          batch.removeAll()
+        }
+        Self.add(number, to: batch)
+      }
+      #expect(try socket.send(batch).isEmpty)
+      let (macs, isWhole) = try Self.heard(listener)
+      #expect(isWhole && macs == numbers.map { Self.text(Self.mac($0)) })
+    }
+  }
+
+  @Test func lostNewsAreSaid() throws {
+    let host = try Self.host()
+    let socket = try host.socket()
+    let listener = try socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)])
+    try Self.setReceiveBuffer(listener, 8 * 1024)
+    let batch = MessageBatch()
+    for number in 0..<100 { Self.add(number, to: batch) }
+    #expect(try socket.send(batch).isEmpty)
+    let (macs, isWhole) = try Self.heard(listener)
+    #expect(!isWhole && macs.count < 100)
+    // And afterwards it goes on.
+    batch.removeAll()
+    Self.add(100, to: batch)
+    #expect(try socket.send(batch).isEmpty)
+    let (later, isAll) = try Self.heard(listener)
+    #expect(isAll && later == [Self.text(Self.mac(100))])
+  }
 }
