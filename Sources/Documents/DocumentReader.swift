@@ -173,11 +173,12 @@ struct DocumentReader: NodeReader {
     let keys = Self.keys(of: kind)
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
       var declaration = Declaration(
-        link: LinkState(name: name, kind: kind, owner: kind == nil ? .others : .weft))
+        link: LinkState(name: name ?? .none, kind: kind, owner: kind == nil ? .others : .weft))
       declaration.link.source = position
       if try !reader.skipsNull(cursor) {
         try reader.readLink(cursor, keys, &declaration)
       }
+      guard let name else { return }
       if let other = reader.declarations[name] {
         try reader.report(
           Diagnostic(
@@ -293,6 +294,7 @@ struct DocumentReader: NodeReader {
     }
   }
 
+  /// - Parameter bridge: none if it is not known which: the ports are read for their faults alone.
   private mutating func readPorts(_ cursor: YAMLCursor, of bridge: InterfaceName) throws(Diagnostic) {
     if try skipsNull(cursor) { return }
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
@@ -310,6 +312,7 @@ struct DocumentReader: NodeReader {
           }
         }
       }
+      guard let name, !bridge.isNone else { return }
       reader.memberships.append(
         Membership(
           bridge: bridge, port: name, attributes: attributes ?? AttributeSet(.bridgePort),

@@ -43,6 +43,18 @@ extension NodeReader {
     diagnostics.append(diagnostic)
   }
 
+  /// What `body` gives; nil if it throws, which is noted: what belongs to it is read all the same, for its own faults.
+  package mutating func noting<Value>(
+    _ body: (inout Self) throws(Diagnostic) -> Value
+  ) throws(Diagnostic) -> Value? {
+    do throws(Diagnostic) {
+      return try body(&self)
+    } catch {
+      try report(error)
+      return nil
+    }
+  }
+
   /// A mapping whose keys are known. A fault in one value is noted, and the next key is read.
   ///
   /// - Returns: the keys that are at fault, also by a name that was likely meant to be them.
@@ -94,26 +106,30 @@ extension NodeReader {
   }
 
   /// A mapping from names of links.
+  ///
+  /// - Parameter body: gets no name where the key is none that a link can have, or was there before: what is under it
+  ///   is read for its faults alone.
   package mutating func readNamed(
     _ cursor: YAMLCursor,
-    _ body: (inout Self, InterfaceName, SourcePosition) throws(Diagnostic) -> Void
+    _ body: (inout Self, InterfaceName?, SourcePosition) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     var seen: [InterfaceName: SourcePosition] = [:]
-    try cursor.readMapping { key, isMerged throws(Diagnostic) in
-      do throws(Diagnostic) {
-        let position = key.position
-        let name = try ValueParser.name(key, "name")
-        if let first = seen[name] {
+    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
+      let position = key.position
+      var name = try reader.noting { _ throws(Diagnostic) in try ValueParser.name(key, "name") }
+      if let known = name {
+        if let first = seen[known] {
           guard !isMerged else { return }
-          throw Diagnostic(
-            position: position, message: "\(name) is given twice",
-            related: [.init(position: first, message: "first given here")])
+          try reader.report(
+            Diagnostic(
+              position: position, message: "\(known) is given twice",
+              related: [.init(position: first, message: "first given here")]))
+          name = nil
+        } else {
+          seen[known] = position
         }
-        seen[name] = position
-        try body(&self, name, position)
-      } catch {
-        try report(error)
       }
+      try body(&reader, name, position)
     }
   }
 

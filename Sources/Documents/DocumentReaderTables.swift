@@ -40,53 +40,64 @@ extension DocumentReader {
   ) throws(Diagnostic) {
     try checkNotNull(cursor, "fdb", "{} for an empty table")
     try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to VTEPs")
-    let start = entries.count
-    var merged: [FDBEntry] = []
-    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-      let position = key.position
-      let mac = try ValueParser.mac(key, "fdb")
-      if mac == .zero {
-        throw Diagnostic(position: position, message: "fdb: the zero address is the flood list: use `flood`")
-      }
-      if mac.isMulticast, try cursor.peek()?.kind == .sequence {
-        let added = try reader.readDestinations(cursor, mac: mac, key: "fdb")
-        if isMerged { merged += added } else { entries += added }
-      } else if let entry = try reader.readDestination(cursor, mac: mac, key: "fdb", source: position) {
-        if isMerged { merged.append(entry) } else { entries.append(entry) }
-      }
-    }
-    try unique(&entries, from: start, merged: merged) { "fdb: \($0.mac) is given twice" }
+    try readEntries(
+      cursor, into: &entries,
+      key: { key throws(Diagnostic) in
+        let mac = try ValueParser.mac(key, "fdb")
+        guard mac != .zero else {
+          throw Diagnostic(
+            position: key.position, message: "fdb: the zero address is the flood list: use `flood`")
+        }
+        return mac
+      },
+      // A list has none but a multicast address, and a nexthop none but a unicast address.
+      standIn: { $0 == .sequence ? .broadcast : Self.someHost },
+      twice: { "fdb: \($0.mac) is given twice" },
+      read: { reader, mac, position, entries throws(Diagnostic) in
+        if mac.isMulticast, try cursor.peek()?.kind == .sequence {
+          entries += try reader.readDestinations(cursor, mac: mac, key: "fdb")
+        } else if let entry = try reader.readDestination(cursor, mac: mac, key: "fdb", source: position) {
+          entries.append(entry)
+        }
+      })
   }
+
+  /// Stands for an address that cannot be read.
+  private static let someHost = MACAddress(bits: 1)
 
   /// Multicast groups, and the VTEPs that want what is sent to them.
   mutating func readMDB(_ cursor: YAMLCursor) throws(Diagnostic) -> [MDBEntry] {
     try checkNotNull(cursor, "mdb", "{} for an empty table")
     try expect(.mapping, cursor, "mdb", "a mapping of multicast groups to lists of VTEPs")
     var entries: [MDBEntry] = []
-    var merged: [MDBEntry] = []
-    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-      let group = try ValueParser.address(key, "mdb")
-      guard group.isMulticast || group.isUnspecified else {
-        throw Diagnostic(
-          position: key.position,
-          message:
-            "mdb: \(group) is no multicast address: a key is a group, or 0.0.0.0 or :: for all that have no entry"
-        )
-      }
-      var added: [FDBEntry] = []
-      if try cursor.peek()?.kind == .sequence {
-        try reader.readList(cursor, "mdb") { reader throws(Diagnostic) in
-          if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") { added.append(entry) }
+    try readEntries(
+      cursor, into: &entries,
+      key: { key throws(Diagnostic) in
+        let group = try ValueParser.address(key, "mdb")
+        guard group.isMulticast || group.isUnspecified else {
+          throw Diagnostic(
+            position: key.position,
+            message:
+              "mdb: \(group) is no multicast address: a key is a group, or 0.0.0.0 or :: for all that have no entry"
+          )
         }
-      } else if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") {
-        added.append(entry)
-      }
-      let converted = added.map {
-        MDBEntry(group: group, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via, source: $0.source)
-      }
-      if isMerged { merged += converted } else { entries += converted }
-    }
-    try unique(&entries, merged: merged) { "mdb: \($0.group) at \($0.vtep) is given twice" }
+        return group
+      },
+      standIn: { _ in .unspecified },
+      twice: { "mdb: \($0.group) at \($0.vtep) is given twice" },
+      read: { reader, group, _, entries throws(Diagnostic) in
+        var added: [FDBEntry] = []
+        if try cursor.peek()?.kind == .sequence {
+          try reader.readList(cursor, "mdb") { reader throws(Diagnostic) in
+            if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") { added.append(entry) }
+          }
+        } else if let entry = try reader.readDestination(cursor, mac: .zero, key: "mdb") {
+          added.append(entry)
+        }
+        entries += added.map {
+          MDBEntry(group: group, vtep: $0.vtep, vni: $0.vni, port: $0.port, via: $0.via, source: $0.source)
+        }
+      })
     return entries
   }
 
@@ -172,29 +183,32 @@ extension DocumentReader {
     try checkNotNull(cursor, "fdb", "{} for an empty table")
     try expect(.mapping, cursor, "fdb", "a mapping of MAC addresses to `{port: NAME}`")
     var entries: [BridgeFDBEntry] = []
-    var merged: [BridgeFDBEntry] = []
-    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-      let position = key.position
-      let mac = try ValueParser.mac(key, "fdb")
-      guard mac != .zero, !mac.isMulticast else {
-        throw Diagnostic(
-          position: position, message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
-      }
-      var added: [BridgeFDBEntry] = []
-      // An address may be in several VLANs.
-      if try cursor.peek()?.kind == .sequence {
-        try reader.readList(cursor, "fdb") { reader throws(Diagnostic) in
-          guard let start = try cursor.peek()?.position else { return }
-          if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, start) { added.append(entry) }
+    try readEntries(
+      cursor, into: &entries,
+      key: { key throws(Diagnostic) in
+        let mac = try ValueParser.mac(key, "fdb")
+        guard mac != .zero, !mac.isMulticast else {
+          throw Diagnostic(
+            position: key.position,
+            message: "fdb: \(mac) is no unicast address: a bridge's entry has one port")
         }
-      } else if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, position) {
-        added.append(entry)
-      }
-      if isMerged { merged += added } else { entries += added }
-    }
-    try unique(&entries, merged: merged) {
-      "fdb: \($0.mac) is given twice\($0.vlan == 0 ? "" : " in VLAN \($0.vlan)")"
-    }
+        return mac
+      },
+      standIn: { _ in Self.someHost },
+      twice: { "fdb: \($0.mac) is given twice\($0.vlan == 0 ? "" : " in VLAN \($0.vlan)")" },
+      read: { reader, mac, position, entries throws(Diagnostic) in
+        // An address may be in several VLANs.
+        if try cursor.peek()?.kind == .sequence {
+          try reader.readList(cursor, "fdb") { reader throws(Diagnostic) in
+            guard let start = try cursor.peek()?.position else { return }
+            if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, start) {
+              entries.append(entry)
+            }
+          }
+        } else if let entry = try reader.readBridgeEntry(cursor, mac, of: bridge, position) {
+          entries.append(entry)
+        }
+      })
     return entries
   }
 
@@ -217,7 +231,7 @@ extension DocumentReader {
     guard let port else {
       if diagnostics.count > faultsBefore { return nil }
       throw Diagnostic(
-        position: position, message: "fdb: `port` is missing, the bridge's port that \(mac) is behind")
+        position: position, message: "fdb: `port` is missing, the bridge's port that the address is behind")
     }
     return BridgeFDBEntry(
       mac: mac, port: port, vlan: UInt16(vlan), marks: port == bridge ? .permanent : .staticInBridge,
@@ -302,15 +316,15 @@ extension DocumentReader {
     try checkNotNull(cursor, "nexthops", "{} for none")
     try expect(.mapping, cursor, "nexthops", "a mapping of numbers to `{via: VTEP, fdb: true}`")
     var entries: [Nexthop] = []
-    var merged: [Nexthop] = []
-    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-      let position = key.position
-      let id = try ValueParser.number(key, "nexthops", Nexthop.ids)
-      try reader.expect(.mapping, cursor, "nexthops", "`{via: VTEP, fdb: true}`")
-      guard let entry = try reader.readNexthop(cursor, id, position) else { return }
-      if isMerged { merged.append(entry) } else { entries.append(entry) }
-    }
-    try unique(&entries, merged: merged) { "nexthops: \($0.id) is given twice" }
+    try readEntries(
+      cursor, into: &entries,
+      key: { key throws(Diagnostic) in try ValueParser.number(key, "nexthops", Nexthop.ids) },
+      standIn: { _ in Nexthop.ids.lowerBound },
+      twice: { "nexthops: \($0.id) is given twice" },
+      read: { reader, id, position, entries throws(Diagnostic) in
+        try reader.expect(.mapping, cursor, "nexthops", "`{via: VTEP, fdb: true}`")
+        if let entry = try reader.readNexthop(cursor, id, position) { entries.append(entry) }
+      })
     return entries
   }
 
@@ -341,12 +355,12 @@ extension DocumentReader {
     guard isForFDB else {
       throw Diagnostic(
         position: position,
-        message: "nexthop \(id): weft knows those of FDB entries alone: give it `fdb: true`")
+        message: "nexthops: weft knows those of FDB entries alone: give it `fdb: true`")
     }
     guard (via == nil) != (members == nil) else {
       throw Diagnostic(
         position: position,
-        message: "nexthop \(id): give it `via`, the address of a VTEP, or `group`, the numbers of several")
+        message: "nexthops: give it `via`, the address of a VTEP, or `group`, the numbers of several")
     }
     return Nexthop(id: id, via: via ?? .unspecified, members: members ?? [], source: position)
   }
@@ -399,9 +413,12 @@ extension DocumentReader {
     var undescribed: Set<UInt32> = []
     try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
       let position = key.position
-      let span = try ValueParser.span(key, "vnis", 1...VNIEntry.largestID)
-      guard vnis.count + span.count <= Self.vniLimit else {
-        throw Diagnostic(position: position, message: "vnis: more than \(Self.vniLimit) VNIs of one device")
+      let span = try reader.noting { _ throws(Diagnostic) in
+        let span = try ValueParser.span(key, "vnis", 1...VNIEntry.largestID)
+        guard vnis.count + span.count <= Self.vniLimit else {
+          throw Diagnostic(position: position, message: "vnis: more than \(Self.vniLimit) VNIs of one device")
+        }
+        return span
       }
       var group = IPAddress.unspecified
       var entries: [FDBEntry]?
@@ -424,6 +441,7 @@ extension DocumentReader {
           }
         }
       }
+      guard let span else { return }
       vnis += span.map { VNIEntry(id: $0, group: group, source: position) }
       if let multicast { mdb = (mdb ?? []) + span.flatMap { id in multicast.map { $0.forVNI(id) } } }
       guard let entries else {
@@ -443,21 +461,26 @@ extension DocumentReader {
   mutating func readVLANs(_ cursor: YAMLCursor, isPort: Bool) throws(Diagnostic) -> [VLANEntry] {
     try checkNotNull(cursor, "vlans", "[] for none")
     var entries: [VLANEntry] = []
-    var merged: [VLANEntry] = []
+    func twice(_ entry: VLANEntry) -> String { "vlans: \(entry.id) is given twice" }
     if try cursor.peek()?.kind == .mapping {
-      try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-        let added = try reader.readVLAN(
-          cursor, ValueParser.span(key, "vlans", VLANEntry.ids), key.position, isPort)
-        if isMerged { merged += added } else { entries += added }
-      }
+      try readEntries(
+        cursor, into: &entries,
+        key: { key throws(Diagnostic) -> ClosedRange<UInt32>? in
+          try ValueParser.span(key, "vlans", VLANEntry.ids)
+        },
+        standIn: { _ in nil },
+        twice: twice,
+        read: { reader, span, position, entries throws(Diagnostic) in
+          entries += try reader.readVLAN(cursor, span, position, isPort)
+        })
     } else {
       try readList(cursor, "vlans") { reader throws(Diagnostic) in
         let scalar = try reader.readScalar(cursor, "vlans")
         let span = try ValueParser.span(scalar, "vlans", VLANEntry.ids)
         entries += span.map { VLANEntry(id: UInt16($0), source: scalar.position) }
       }
+      try unique(&entries, twice)
     }
-    try unique(&entries, merged: merged) { "vlans: \($0.id) is given twice" }
     for (first, second) in zip(entries.filter(\.isPVID), entries.filter(\.isPVID).dropFirst()) {
       try report(
         Diagnostic(
@@ -467,8 +490,9 @@ extension DocumentReader {
     return entries
   }
 
+  /// - Parameter span: nil if it is not known which: it is read for its faults alone.
   mutating func readVLAN(
-    _ cursor: YAMLCursor, _ span: ClosedRange<UInt32>, _ position: SourcePosition, _ isPort: Bool
+    _ cursor: YAMLCursor, _ span: ClosedRange<UInt32>?, _ position: SourcePosition, _ isPort: Bool
   ) throws(Diagnostic) -> [VLANEntry] {
     var isPVID = false
     var isUntagged = false
@@ -481,7 +505,7 @@ extension DocumentReader {
         switch key {
         case "pvid":
           isPVID = try ValueParser.flag(scalar, key)
-          if isPVID, span.count > 1 {
+          if isPVID, let span, span.count > 1 {
             throw Diagnostic(
               position: scalar.position,
               message: "pvid: frames without a tag belong to one VLAN, not to \(span.count)")
@@ -490,7 +514,7 @@ extension DocumentReader {
         case "neigh-suppress": suppressesNeighbours = try ValueParser.flag(scalar, key)
         default:
           let range = try ValueParser.span(scalar, key, 1...16_777_215)
-          guard range.count == span.count else {
+          if let span, range.count != span.count {
             throw Diagnostic(
               position: scalar.position,
               message:
@@ -500,6 +524,7 @@ extension DocumentReader {
         }
       }
     }
+    guard let span else { return [] }
     return span.map { id in
       VLANEntry(
         id: UInt16(id), isPVID: isPVID, isUntagged: isUntagged,
@@ -512,18 +537,22 @@ extension DocumentReader {
     try checkNotNull(cursor, "neighbours", "{} for an empty table")
     try expect(.mapping, cursor, "neighbours", "a mapping of IP addresses to MAC addresses")
     var entries: [Neighbour] = []
-    var merged: [Neighbour] = []
-    try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
-      let position = key.position
-      let address = try ValueParser.address(key, "neighbours")
-      guard !address.isMulticast, !address.isUnspecified else {
-        throw Diagnostic(position: position, message: "neighbours: \(address) is no address of a host")
-      }
-      let mac = try ValueParser.mac(reader.readScalar(cursor, "neighbours"), "neighbours")
-      let entry = Neighbour(address: address, mac: mac, source: position)
-      if isMerged { merged.append(entry) } else { entries.append(entry) }
-    }
-    try unique(&entries, merged: merged) { "neighbours: \($0.address) is given twice" }
+    try readEntries(
+      cursor, into: &entries,
+      key: { key throws(Diagnostic) in
+        let address = try ValueParser.address(key, "neighbours")
+        guard !address.isMulticast, !address.isUnspecified else {
+          throw Diagnostic(
+            position: key.position, message: "neighbours: \(address) is no address of a host")
+        }
+        return address
+      },
+      standIn: { _ in .unspecified },
+      twice: { "neighbours: \($0.address) is given twice" },
+      read: { reader, address, position, entries throws(Diagnostic) in
+        let mac = try ValueParser.mac(reader.readScalar(cursor, "neighbours"), "neighbours")
+        entries.append(Neighbour(address: address, mac: mac, source: position))
+      })
     return entries
   }
 
@@ -540,6 +569,37 @@ extension DocumentReader {
     }
     try unique(&entries) { "addresses: \($0.prefix) is given twice" }
     return entries
+  }
+
+  /// The entries under the keys of a table, sorted, each once.
+  ///
+  /// - Parameters:
+  ///   - entries: what they are added to.
+  ///   - readKey: what a key means.
+  ///   - standIn: in place of a key that is at fault, for a value of this kind: the value is read for its faults alone.
+  ///   - twice: says that an entry is there twice.
+  ///   - body: reads the value of one key, and adds its entries.
+  private mutating func readEntries<Key, Entry: TableEntry>(
+    _ cursor: YAMLCursor, into entries: inout [Entry],
+    key readKey: (YAMLScalar) throws(Diagnostic) -> Key, standIn: (NodeKind?) -> Key,
+    twice: (Entry) -> String,
+    read body: (inout DocumentReader, Key, SourcePosition, inout [Entry]) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let start = entries.count
+    var merged: [Entry] = []
+    try readTable(cursor) { reader, scalar, isMerged throws(Diagnostic) in
+      let position = scalar.position
+      guard let key = try reader.noting({ _ throws(Diagnostic) in try readKey(scalar) }) else {
+        var dropped: [Entry] = []
+        return try body(&reader, standIn(cursor.peek()?.kind), position, &dropped)
+      }
+      if isMerged {
+        try body(&reader, key, position, &merged)
+      } else {
+        try body(&reader, key, position, &entries)
+      }
+    }
+    try unique(&entries, from: start, merged: merged, twice)
   }
 
   /// Sorts, reports what is given twice, and takes from merge keys what is not given otherwise.

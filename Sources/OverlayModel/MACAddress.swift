@@ -9,6 +9,9 @@ public struct MACAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
   /// All zeros: the key of a VXLAN device's head-end replication list.
   public static let zero = MACAddress(bits: 0)
 
+  /// All ones: whoever is on the network.
+  public static let broadcast = MACAddress(bits: 0xffff_ffff_ffff)
+
   /// The group bit of IEEE 802: set in multicast and broadcast addresses.
   public var isMulticast: Bool { bits & 0x0100_0000_0000 != 0 }
 

@@ -162,4 +162,40 @@ import Testing
       #expect(plain == (try? InterfaceName(validating: text)), "\(text)")
     }
   }
+
+  /// Each fault of a row is named, whichever comes first.
+  @Test func aFaultInARowHidesNone() {
+    let csv = """
+      mac,ip,vtep,port
+      zz,10.0.0.1 10.0.0.x ::y,,a/b
+      ff:ff:ff:ff:ff:ff,0.0.0.0,a,a/b
+      02:00:00:00:00:01,10.0.0.1,,tap0
+      02:00:00:00:00:02,10.0.0.2,a,tap0
+      """
+    #expect(Self.read(csv).rows == ["5:1 02:00:00:00:00:02 [10.0.0.2] a tap0"])
+    #expect(
+      Self.read(csv).faults == [
+        "2:1: mac: zz is not a MAC address such as 02:00:00:00:00:01",
+        "2:13: ip: 10.0.0.x is not an IP address such as 10.0.1.50 or 2001:db8::50",
+        "2:22: ip: ::y is not an IP address such as 10.0.1.50 or 2001:db8::50",
+        "2:1: its `vtep` is missing",
+        "2:1: port: a/b cannot be the name of a link",
+        "3:1: mac: ff:ff:ff:ff:ff:ff has the group bit set, which makes it a multicast address: no interface can have it; fe:ff:ff:ff:ff:ff would do",
+        "3:1: ip: 0.0.0.0 is not an address that a machine can have",
+        "3:1: port: a/b cannot be the name of a link",
+        "4:1: endpoint 02:00:00:00:00:01: its `vtep` is missing",
+      ])
+    // One line of JSON is plain, the other has an escape, and is decoded.
+    for port in ["a/b", #"a\u002fb"#] {
+      let json = #"{"mac": "zz", "ip": ["10.0.0.x", "0.0.0.0"], "vtep": "a", "port": "\#(port)"}"#
+      #expect(Self.read(json).rows == [])
+      #expect(
+        Self.read(json).faults == [
+          "1:1: mac: zz is not a MAC address such as 02:00:00:00:00:01",
+          "1:1: ip: 10.0.0.x is not an IP address such as 10.0.1.50 or 2001:db8::50",
+          "1:1: ip: 0.0.0.0 is not an address that a machine can have",
+          "1:1: port: a/b cannot be the name of a link",
+        ])
+    }
+  }
 }

@@ -352,4 +352,123 @@ import Testing
               ^
         """)
   }
+
+  // MARK: Keys that say which object it is
+
+  /// What is under a key that cannot be read has faults of its own.
+  @Test func aFaultInAKeyHidesNone() {
+    #expect(
+      faultLines(
+        """
+        vxlans:
+          a/b: {vni: 0, vnid: 1}
+          vx0:
+            vni: 5
+            local: 192.0.2.11
+            fdb:
+              zz: 300.0.0.1
+              00:00:00:00:00:00: {nexthop: x}
+              zy: [192.0.2.12, 192.0.2.13, 192.0.2.300]
+            mdb:
+              10.0.0.1: [192.0.2.400]
+            vnis:
+              0: {flood: [192.0.2.500]}
+            neighbours:
+              10.0.0.x: zz
+        bridges:
+          an unusable name:
+            ports: {'': {csot: 1}, tap0: {cost: x}}
+          br0:
+            fdb:
+              ff:ff:ff:ff:ff:ff: {prt: tap0}
+              01:00:00:00:00:00: {}
+            vlans:
+              5000: {pvid: maybe}
+              10-20x: {pvid: true}
+            ports:
+              br/0: {learning: 2}
+              tap1: {vlans: {x: {vni: 100-109}}}
+        nexthops:
+          0: {via: 239.0.0.1}
+          x: {via: 192.0.2.12}
+        """
+      ) == [
+        "3:3: name: a/b cannot be the name of a link: it holds the character `/`",
+        "3:14: vni: 0 is not a number from 1 to 16777215",
+        "3:17: unknown key `vnid`: did you mean `vni`?",
+        "8:7: fdb: zz is not a MAC address such as 02:00:00:00:00:01",
+        "8:11: fdb: 300.0.0.1 is not an IP address such as 192.0.2.12 or 2001:db8::12",
+        "9:7: fdb: the zero address is the flood list: use `flood`",
+        "9:36: nexthop: x is not a number from 1 to 4294967295",
+        "10:7: fdb: zy is not a MAC address such as 02:00:00:00:00:01",
+        "10:36: fdb: 192.0.2.300 is not an IP address such as 192.0.2.12 or 2001:db8::12",
+        "12:7: mdb: 10.0.0.1 is no multicast address: a key is a group, or 0.0.0.0 or :: for all that have no entry",
+        "12:18: mdb: 192.0.2.400 is not an IP address such as 192.0.2.12 or 2001:db8::12",
+        "14:7: vnis: 0 is not a number from 1 to 16777215, or a range such as 1-10",
+        "14:19: flood: 192.0.2.500 is not an IP address such as 192.0.2.12 or 2001:db8::12",
+        "16:7: neighbours: 10.0.0.x is not an IP address such as 192.0.2.12 or 2001:db8::12",
+        "16:17: neighbours: zz is not a MAC address such as 02:00:00:00:00:01",
+        "18:3: name: an unusable name cannot be the name of a link: it has 16 characters, Linux takes 15",
+        "19:13: name: \"\" cannot be the name of a link: it is empty",
+        "19:18: unknown key `csot`: did you mean `cost`?",
+        "19:41: cost: x is not a number from 1 to 65535",
+        "20:3: bridge br0: `vlans` do nothing as long as bridge br0 does not look at VLANs: give it `vlan-filtering: true`",
+        "22:7: fdb: ff:ff:ff:ff:ff:ff is no unicast address: a bridge's entry has one port",
+        "22:27: unknown key `prt`: did you mean `port`?",
+        "23:7: fdb: 01:00:00:00:00:00 is no unicast address: a bridge's entry has one port",
+        "23:7: fdb: `port` is missing, the bridge's port that the address is behind",
+        "25:7: vlans: 5000 is not a number from 1 to 4094, or a range such as 1-10",
+        "25:20: pvid: maybe is not true or false",
+        "26:7: vlans: 10-20x is not a range within 1-4094, the lower first",
+        "28:7: name: br/0 cannot be the name of a link: it holds the character `/`",
+        "28:24: learning: 2 is not true or false",
+        "29:7: link tap1: `vlans` do nothing as long as bridge br0 does not look at VLANs: give it `vlan-filtering: true`",
+        "29:22: vlans: x is not a number from 1 to 4094, or a range such as 1-10",
+        "31:3: nexthops: 0 is not a number from 1 to 4294967295",
+        "31:12: via: 239.0.0.1 is a multicast address: a nexthop is one VTEP",
+        "32:3: nexthops: weft knows those of FDB entries alone: give it `fdb: true`",
+        "32:3: nexthops: x is not a number from 1 to 4294967295",
+      ])
+  }
+
+  @Test func aFaultInAKeyOfAFabricHidesNone() {
+    #expect(
+      faultLines(
+        """
+        fabric:
+          vteps: {a: 192.0.2.1, b: {}}
+          vrfs: {r/d: {vni: 0}}
+        networks:
+          n:
+            vni: 5
+            vteps: [a, b]
+            endpoints:
+              zz: {ip: 300.0.0.1, vtep: a}
+              ff:ff:ff:ff:ff:ff: {ip: 10.0.0.1}
+        """) == [
+          "3:25: vtep b: `address` is missing, its address on the underlay",
+          "4:10: name: r/d cannot be the name of a link: it holds the character `/`",
+          "4:21: vni: 0 is not a number from 1 to 16777215",
+          "10:7: endpoints: zz is not a MAC address such as 02:00:00:00:00:01",
+          "10:16: ip: 300.0.0.1 is not an IP address such as 192.0.2.12 or 2001:db8::12",
+          "11:7: endpoints: `vtep` is missing: which VTEP is it behind?",
+          "11:7: endpoints: ff:ff:ff:ff:ff:ff has the group bit set, which makes it a multicast address: no interface can have it; fe:ff:ff:ff:ff:ff would do",
+        ])
+  }
+
+  @Test func whatIsGivenTwiceHidesNone() {
+    #expect(
+      faultLines(
+        """
+        bridges:
+          br0:
+            ports: {tap0: {}, tap0: {cost: x}}
+          br0: {mtu: x}
+        """) == [
+          "4:23: tap0 is given twice",
+          "4:36: cost: x is not a number from 1 to 65535",
+          "5:3: br0 is given twice",
+          "5:14: mtu: x is not a number from 68 to 65535, or `auto`",
+        ])
+  }
 }

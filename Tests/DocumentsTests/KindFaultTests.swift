@@ -196,16 +196,16 @@ import Testing
         11: {via: 192.0.2.15, fdb: true}
       """,
       faults: """
-        a.yaml:5:3: error: nexthop 13: weft knows those of FDB entries alone: give it `fdb: true`
+        a.yaml:5:3: error: nexthops: weft knows those of FDB entries alone: give it `fdb: true`
               13: {via: 192.0.2.14}
               ^
-        a.yaml:6:3: error: nexthop 14: give it `via`, the address of a VTEP, or `group`, the numbers of several
+        a.yaml:6:3: error: nexthops: give it `via`, the address of a VTEP, or `group`, the numbers of several
               14: {fdb: true}
               ^
         a.yaml:7:13: error: via: 239.1.1.1 is a multicast address: a nexthop is one VTEP
               15: {via: 239.1.1.1, fdb: true}
                         ^
-        a.yaml:8:3: error: nexthop 16: give it `via`, the address of a VTEP, or `group`, the numbers of several
+        a.yaml:8:3: error: nexthops: give it `via`, the address of a VTEP, or `group`, the numbers of several
               16: {via: 192.0.2.1, group: [11], fdb: true}
               ^
         a.yaml:9:3: error: nexthop 20: 11 is IPv4, 12 IPv6: a group has one family

@@ -298,7 +298,7 @@ import Testing
         a.yaml:5:26: error: fdb: expected `{port: NAME}`, not a single value
                   02:00:00:00:00:01: tap0
                                      ^
-        a.yaml:6:7: error: fdb: `port` is missing, the bridge's port that 02:00:00:00:00:02 is behind
+        a.yaml:6:7: error: fdb: `port` is missing, the bridge's port that the address is behind
                   02:00:00:00:00:02: {}
                   ^
         """)

@@ -140,8 +140,12 @@ struct EndpointTable {
     _ row: Row, _ bytes: UnsafeBufferPointer<UInt8>, _ vteps: inout VTEPNumbers,
     _ fabric: inout FabricDeclaration
   ) -> Bool {
-    guard let mac = MACAddress(parsing: Self.part(bytes, row.mac)) else {
-      return fault(row.line, row.column(row.mac.lowerBound), Self.wrongMAC(Self.text(bytes, row.mac)))
+    let mac = MACAddress(parsing: Self.part(bytes, row.mac))
+    let macColumn = row.column(row.mac.lowerBound)
+    var isGood = true
+    if mac == nil {
+      isGood = false
+      guard fault(row.line, macColumn, Self.wrongMAC(Self.text(bytes, row.mac))) else { return false }
     }
     let first = fabric.addresses.count
     var position = row.addresses.lowerBound
@@ -149,19 +153,25 @@ struct EndpointTable {
       var end = position
       while end < row.addresses.upperBound, bytes[end] != 0x20 { end += 1 }
       if end > position {
-        guard let address = IPAddress(parsing: Self.part(bytes, position..<end)) else {
-          return fault(
-            row.line, row.column(position), Self.wrongAddress(Self.text(bytes, position..<end)))
+        if let address = IPAddress(parsing: Self.part(bytes, position..<end)) {
+          fabric.addresses.append(address)
+        } else {
+          isGood = false
+          let text = Self.text(bytes, position..<end)
+          guard fault(row.line, row.column(position), Self.wrongAddress(text)) else { return false }
         }
-        fabric.addresses.append(address)
       }
       position = end + 1
     }
-    guard !row.vtep.isEmpty else { return fault(row.line, 1, "endpoint \(mac): its `vtep` is missing") }
-    let vtep = vteps.number(row.vtep, bytes, &fabric)
+    if row.vtep.isEmpty {
+      isGood = false
+      let endpoint = mac.map { "endpoint \($0): " } ?? ""
+      guard fault(row.line, 1, "\(endpoint)its `vtep` is missing") else { return false }
+    }
+    let vtep = isGood ? vteps.number(row.vtep, bytes, &fabric) : -1
     return add(
-      mac, addressesFrom: first, vtep, Self.part(bytes, row.port), row.line,
-      row.column(row.mac.lowerBound), fabric)
+      mac, addressesFrom: first, vtep, Self.part(bytes, row.port), isGood: isGood, row.line, macColumn, fabric
+    )
   }
 
   private static func split(
@@ -255,11 +265,12 @@ struct EndpointTable {
     _ fields: JSONLineScanner, _ bytes: UnsafeBufferPointer<UInt8>, _ line: Int, _ vteps: inout VTEPNumbers,
     _ fabric: inout FabricDeclaration
   ) -> Bool {
-    guard let mac = MACAddress(parsing: Self.part(bytes, fields.mac)) else {
-      return fault(line, 1, Self.wrongMAC(Self.text(bytes, fields.mac)))
-    }
+    let mac = MACAddress(parsing: Self.part(bytes, fields.mac))
     let first = fabric.addresses.count
-    var isGood = true
+    var isGood = mac != nil
+    if mac == nil {
+      guard fault(line, 1, Self.wrongMAC(Self.text(bytes, fields.mac))) else { return false }
+    }
     for range in fields.addresses {
       if let address = IPAddress(parsing: Self.part(bytes, range)) {
         fabric.addresses.append(address)
@@ -268,15 +279,16 @@ struct EndpointTable {
         guard fault(line, 1, Self.wrongAddress(Self.text(bytes, range))) else { return false }
       }
     }
-    guard isGood else { return true }
-    let vtep = vteps.number(fields.vtep, bytes, &fabric)
-    return add(mac, addressesFrom: first, vtep, Self.part(bytes, fields.port), line, 1, fabric)
+    let vtep = isGood ? vteps.number(fields.vtep, bytes, &fabric) : -1
+    return add(
+      mac, addressesFrom: first, vtep, Self.part(bytes, fields.port), isGood: isGood, line, 1, fabric)
   }
 
   private mutating func addDecoded(_ row: Line, _ line: Int, _ fabric: inout FabricDeclaration) -> Bool {
-    guard let mac = MACAddress(row.mac) else { return fault(line, 1, Self.wrongMAC(row.mac)) }
+    let mac = MACAddress(row.mac)
     let first = fabric.addresses.count
-    var isGood = true
+    var isGood = mac != nil
+    if mac == nil { guard fault(line, 1, Self.wrongMAC(row.mac)) else { return false } }
     for text in row.ip?.texts ?? [] {
       if let address = IPAddress(text) {
         fabric.addresses.append(address)
@@ -285,10 +297,9 @@ struct EndpointTable {
         guard fault(line, 1, Self.wrongAddress(text)) else { return false }
       }
     }
-    guard isGood else { return true }
-    let vtep = fabric.number(ofVTEP: row.vtep)
+    let vtep = isGood ? fabric.number(ofVTEP: row.vtep) : -1
     var port = row.port ?? ""
-    return port.withUTF8 { add(mac, addressesFrom: first, vtep, $0, line, 1, fabric) }
+    return port.withUTF8 { add(mac, addressesFrom: first, vtep, $0, isGood: isGood, line, 1, fabric) }
   }
 
   // MARK: Both
@@ -301,23 +312,29 @@ struct EndpointTable {
     "ip: \(text.prefix(60)) is not an IP address such as 10.0.1.50 or 2001:db8::50"
   }
 
-  /// - Parameter first: where its addresses begin: the last ones of the fabric's.
+  /// - Parameters:
+  ///   - mac: nil if it cannot be read.
+  ///   - first: where its addresses begin: the last ones of the fabric's.
+  ///   - isGood: whether nothing was found to be at fault so far; what follows is looked at in any case.
   private mutating func add(
-    _ mac: MACAddress, addressesFrom first: Int, _ vtep: Int32, _ port: UnsafeBufferPointer<UInt8>,
-    _ line: Int, _ column: Int, _ fabric: FabricDeclaration
+    _ mac: MACAddress?, addressesFrom first: Int, _ vtep: Int32, _ port: UnsafeBufferPointer<UInt8>,
+    isGood: Bool, _ line: Int, _ column: Int, _ fabric: FabricDeclaration
   ) -> Bool {
-    guard mac != .zero, !mac.isMulticast else {
-      return fault(
-        line, column,
+    var isGood = isGood
+    if let mac, mac == .zero || mac.isMulticast {
+      isGood = false
+      let message =
         mac == .zero
-          ? "mac: the zero address is no interface's"
-          : "mac: \(mac) has the group bit set, which makes it a multicast address: no interface can have it; \(mac.withoutGroupBit) would do"
-      )
+        ? "mac: the zero address is no interface's"
+        : "mac: \(mac) has the group bit set, which makes it a multicast address: no interface can have it; \(mac.withoutGroupBit) would do"
+      guard fault(line, column, message) else { return false }
     }
     for place in first..<fabric.addresses.count {
       let address = fabric.addresses[place]
-      guard !address.isMulticast, !address.isUnspecified else {
-        return fault(line, column, "ip: \(address) is not an address that a machine can have")
+      guard address.isMulticast || address.isUnspecified else { continue }
+      isGood = false
+      guard fault(line, column, "ip: \(address) is not an address that a machine can have") else {
+        return false
       }
     }
     var name = InterfaceName.none
@@ -332,6 +349,7 @@ struct EndpointTable {
         name = valid
       }
     }
+    guard isGood, let mac else { return true }
     endpoints.append(
       fabric.endpoint(
         mac, addressesFrom: first, vtep: vtep, port: name,

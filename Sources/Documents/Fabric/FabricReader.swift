@@ -127,7 +127,7 @@ extension DocumentReader {
     var vtep = FabricVTEP(name: name, source: position)
     if try cursor.peek()?.kind == .scalar {
       // Of a VTEP whose address cannot be read it is still known that there is one.
-      do throws(Diagnostic) { try readVTEPAddress(cursor, "vteps", &vtep) } catch { try report(error) }
+      _ = try noting { reader throws(Diagnostic) in try reader.readVTEPAddress(cursor, "vteps", &vtep) }
       return vtep
     }
     let faults = try readObject(cursor, keys: Self.vtepKeys) { reader, key, _ throws(Diagnostic) in
@@ -148,8 +148,10 @@ extension DocumentReader {
     }
     if faults.contains("as") { fabric.isSystemUnclear = true }
     if vtep.v4 == nil, vtep.v6 == nil, faults.isDisjoint(with: ["address", "addresses"]) {
-      throw Diagnostic(
-        position: position, message: "vtep \(name): `address` is missing, its address on the underlay")
+      // It is still known that there is one.
+      try report(
+        Diagnostic(
+          position: position, message: "vtep \(name): `address` is missing, its address on the underlay"))
     }
     return vtep
   }
@@ -208,7 +210,8 @@ extension DocumentReader {
     var vrfs: [(vrf: FabricVRF, vteps: [String])] = []
     if try skipsNull(cursor) { return ([], []) }
     try readNamed(cursor) { reader, name, position throws(Diagnostic) in
-      vrfs.append(try reader.readFabricVRF(cursor, name, position))
+      let vrf = try reader.readFabricVRF(cursor, name ?? .none, position)
+      if name != nil { vrfs.append(vrf) }
     }
     let sorted = vrfs.sorted { $0.vrf.name < $1.vrf.name }
     return (sorted.map(\.vrf), sorted.map(\.vteps))
@@ -502,13 +505,10 @@ extension DocumentReader {
     var endpoints: [FabricEndpoint] = []
     try readTable(cursor) { reader, key, isMerged throws(Diagnostic) in
       let position = key.position
-      let mac: MACAddress
-      do throws(Diagnostic) {
-        mac = try ValueParser.mac(key, "endpoints")
+      let mac = try reader.noting { reader throws(Diagnostic) in
+        let mac = try ValueParser.mac(key, "endpoints")
         try reader.checkUnicast(mac, "endpoints", position)
-      } catch {
-        try cursor.skip()
-        throw error
+        return mac
       }
       let first = reader.fabric.addresses.count
       var vtep: Int32?
@@ -532,8 +532,11 @@ extension DocumentReader {
       guard let vtep else {
         guard faults.isEmpty else { return }
         throw Diagnostic(
-          position: position, message: "endpoint \(mac): `vtep` is missing: which VTEP is it behind?")
+          position: position,
+          message:
+            "\(mac.map { "endpoint \($0)" } ?? "endpoints"): `vtep` is missing: which VTEP is it behind?")
       }
+      guard let mac else { return }
       endpoints.append(
         reader.fabric.endpoint(mac, addressesFrom: first, vtep: vtep, port: port, position))
     }

@@ -195,8 +195,6 @@ extension EntryOrigin {
 }
 
 extension MACAddress {
-  static let broadcast = MACAddress(bits: 0xffff_ffff_ffff)
-
   /// Of which family the multicast to the address is (RFC 1112, 6.4; RFC 2464, 7); nil for anything else.
   var groupFamily: IPAddress.Family? {
     if bits >> 23 == 0x0100_5e00_0000 >> 23 { return .v4 }
