@@ -142,9 +142,8 @@ struct EndpointTable {
   ) -> Bool {
     let mac = MACAddress(parsing: Self.part(bytes, row.mac))
     let macColumn = row.column(row.mac.lowerBound)
-    var isGood = true
+    var isGood = mac != nil
     if mac == nil {
-      isGood = false
       guard fault(row.line, macColumn, Self.wrongMAC(Self.text(bytes, row.mac))) else { return false }
     }
     let first = fabric.addresses.count
