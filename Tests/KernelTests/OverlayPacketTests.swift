@@ -211,7 +211,7 @@ import Testing
   }
 
   private func settle(_ host: Host) throws {
-    try host.namespace.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    try host.namespace.set(["ipv4/ip_forward": 1])
     try host.tenant.batch([
       "addr flush dev eth0", "addr add 10.0.\(host.tenantNumber)0.9/24 dev eth0",
       "route add default via 10.0.\(host.tenantNumber)0.1",
@@ -299,7 +299,7 @@ import Testing
     try PacketLab.with { lab in
       let (a, b) = (lab.hosts[0], lab.hosts[1])
       for (host, other) in [(a, b), (b, a)] {
-        try host.namespace.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+        try host.namespace.set(["ipv4/ip_forward": 1])
         // Two tenants behind one link, told apart by a tag that ends at the bridges' ports.
         try host.tenant.batch(["addr flush dev eth0"])
         for (number, vlan) in [(1, 10), (2, 20)] {

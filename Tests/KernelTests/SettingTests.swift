@@ -55,9 +55,9 @@ import Testing
   @Test func whatIsNotGivenStays() throws {
     let host = try TestNamespace("setting")
     func document(_ vni: Int) -> String { "weft: 1\nvxlans: {vx0: {vni: \(vni)}}" }
-    try host.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/default/arp_accept"])
+    try host.set(["ipv4/conf/default/arp_accept": 1])
     try host.apply(document(5000))
-    try host.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/vx0/forwarding"])
+    try host.set(["ipv4/conf/vx0/forwarding": 1])
     #expect(try host.weft("diff", "-", input: document(5000)).output == "Nothing to do.\n")
     let shown = try host.weft("show").output
     #expect(shown.contains("forwarding: true") && !shown.contains("arp-accept"), "\(shown)")

@@ -29,11 +29,7 @@ import Testing
   private func prepare(_ lab: PacketLab) throws -> Host {
     let a = lab.hosts[0]
     try lab.pretend("192.0.2.31", "192.0.2.32", on: a)
-    let result = try a.tenant.run([
-      "sh", "-c",
-      "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6",
-    ])
-    try #require(result.status == 0, "\(result.error)")
+    for links in ["all", "eth0"] { try a.tenant.hearIPv6(links) }
     try a.tenant.batch([
       "route add 224.0.0.0/4 dev eth0", "addr add 2001:db8:1::1/64 dev eth0 nodad",
     ])
@@ -116,7 +112,7 @@ import Testing
       try lab.expectTruth(a, Self.v4.mac, "delivered to the host itself, at br0", group: Self.v4.ip)
 
       // With an address to ask from, IPv6 as well.
-      try a.namespace.run(["sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/br0/disable_ipv6"])
+      try a.namespace.hearIPv6("br0")
       try a.namespace.ip("addr add 2001:db8:1::fe/64 dev br0 nodad")
       try a.namespace.ip("link set br0 type bridge mcast_querier 0")
       try query(a)

@@ -238,19 +238,3 @@ func expectNoWay(
   let ping = try from.namespace.ping(address, timeout: 0.3)
   #expect(ping.received == 0, "\(ping.output)", sourceLocation: sourceLocation)
 }
-
-extension TestNamespace {
-  /// The other way round than `silenceIPv6`.
-  func hearIPv6(_ links: String) throws {
-    let result = try run(["sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/\(links)/disable_ipv6"])
-    try #require(result.status == 0, "\(result.error)")
-  }
-
-  /// Routes packets, as a router does.
-  func forward() throws {
-    let result = try run([
-      "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
-    ])
-    try #require(result.status == 0, "\(result.error)")
-  }
-}

@@ -1,6 +1,8 @@
+import CNetlinkRoute
 import Foundation
-import Netlink
 import Testing
+
+@testable import Netlink
 
 /// Says which lines differ, where two looks at a namespace should be the same.
 func expectSame(
@@ -10,40 +12,6 @@ func expectSame(
   let gone = before.subtracting(now).sorted()
   let new = now.subtracting(before).sorted()
   #expect(gone == [] && new == [], "\(comment) gone: \(gone) new: \(new)", sourceLocation: sourceLocation)
-}
-
-/// What a command did.
-struct CommandResult {
-  let status: Int32
-  let output: String
-  let error: String
-}
-
-/// Runs a program to its end.
-@discardableResult
-func run(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws
-  -> CommandResult
-{
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = arguments
-  process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-  // Files instead of pipes: no output is too long for them.
-  let folder = try TemporaryFolder()
-  let output = folder.path("stdout")
-  let error = folder.path("stderr")
-  let source = folder.path("stdin")
-  for path in [output, error] { try Data().write(to: URL(fileURLWithPath: path)) }
-  try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: source))
-  process.standardOutput = FileHandle(forWritingAtPath: output)
-  process.standardError = FileHandle(forWritingAtPath: error)
-  process.standardInput = FileHandle(forReadingAtPath: source)
-  try process.run()
-  process.waitUntilExit()
-  return CommandResult(
-    status: process.terminationStatus,
-    output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: output)), as: UTF8.self),
-    error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: error)), as: UTF8.self))
 }
 
 /// A folder that goes away with its owner.
@@ -120,12 +88,28 @@ final class TestNamespace {
     let result = try KernelTests.run(["ip", "netns", "add", name])
     try #require(result.status == 0, "ip netns add needs root: \(result.error)")
     // What the kernel would add by itself, at times of its own.
-    let settings = "addr_gen_mode=1 accept_dad=0 dad_transmits=0 router_solicitations=0"
-    try run([
-      "sh", "-c",
-      "for d in all default; do for s in \(settings); do echo ${s#*=} > /proc/sys/net/ipv6/conf/$d/${s%=*}; done; done",
-    ])
-    try ip("link set lo up")
+    for links in ["all", "default"] {
+      let place = "ipv6/conf/\(links)"
+      try set([
+        "\(place)/addr_gen_mode": 1, "\(place)/accept_dad": 0, "\(place)/dad_transmits": 0,
+        "\(place)/router_solicitations": 0,
+      ])
+    }
+    let failure = try namespace.run { Self.raiseLoopback() }
+    try #require(failure == 0, "raising the loopback of \(name): \(String(cString: strerror(failure)))")
+  }
+
+  /// What `ip link set lo up` does, without a program, since each namespace needs it: the error's number, or 0.
+  private static func raiseLoopback() -> Int32 {
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard socket >= 0 else { return errno }
+    defer { close(socket) }
+    var request = ifreq()
+    withUnsafeMutableBytes(of: &request) { bytes in
+      bytes.copyBytes(from: "lo".utf8)
+      bytes.storeBytes(of: UInt16(IFF_UP), toByteOffset: Int(IFNAMSIZ), as: UInt16.self)
+    }
+    return ioctl(socket, UInt(SIOCSIFFLAGS), &request) == 0 ? 0 : errno
   }
 
   deinit {
@@ -134,6 +118,22 @@ final class TestNamespace {
   }
 
   var namespace: NetworkNamespace { NetworkNamespace(nameOrPath: name) }
+
+  /// Writes files under /proc/sys/net, as `sysctl` does.
+  func set(_ values: KeyValuePairs<String, Int>, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let files = values.map { (path: "/proc/sys/net/\($0)", text: "\($1)") }
+    let refused = try namespace.run {
+      files.filter { (try? $0.text.write(toFile: $0.path, atomically: false, encoding: .utf8)) == nil }
+    }
+    try #require(refused.isEmpty, "\(refused)", sourceLocation: sourceLocation)
+  }
+
+  /// - Parameter links: a link, or `all`, or `default` for those that come.
+  func silenceIPv6(_ links: String) throws { try set(["ipv6/conf/\(links)/disable_ipv6": 1]) }
+  func hearIPv6(_ links: String) throws { try set(["ipv6/conf/\(links)/disable_ipv6": 0]) }
+
+  /// Routes packets, as a router does.
+  func forward() throws { try set(["ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1]) }
 
   /// Runs a program inside.
   @discardableResult
@@ -170,10 +170,9 @@ final class TestNamespace {
   func weft(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws
     -> CommandResult
   {
-    let variables = environment.merging(["WEFT_RUN_DIR": runFolder]) { given, _ in given }
-    return try KernelTests.run(
-      ["env"] + variables.map { "\($0.key)=\($0.value)" } + [WeftCommand.path] + arguments
-        + ["--netns", name], input: input)
+    try KernelTests.run(
+      [WeftCommand.path] + arguments + ["--netns", name], input: input,
+      environment: environment.merging(["WEFT_RUN_DIR": runFolder]) { given, _ in given })
   }
 
   /// `weft apply`, which must succeed.
@@ -186,44 +185,56 @@ final class TestNamespace {
   func json(_ line: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [[String: Any]] {
     let words = line.split(separator: " ").map(String.init)
     let tool = words[0]
-    let text = try self.tool(
-      "\(tool) -n \(name) -j \(words.dropFirst().joined(separator: " "))", sourceLocation)
-    let parsed = try JSONSerialization.jsonObject(with: Data(text.isEmpty ? "[]".utf8 : text.utf8))
+    return try Self.objects(
+      try self.tool("\(tool) -n \(name) -j \(words.dropFirst().joined(separator: " "))", sourceLocation))
+  }
+
+  private static func objects(_ text: some StringProtocol) throws -> [[String: Any]] {
+    let parsed = try JSONSerialization.jsonObject(with: Data((text.isEmpty ? "[]" : String(text)).utf8))
     return (parsed as? [[String: Any]] ?? []).filter { !$0.isEmpty }
+  }
+
+  /// What `ip -j -d` or `bridge -j` tells to each of some commands, asked by one process.
+  private func json(_ tool: String, of commands: [String]) throws
+    -> [(command: String, objects: [[String: Any]])]
+  {
+    let answer = try KernelTests.run(
+      tool.split(separator: " ").map(String.init) + ["-n", name, "-j", "-batch", "-"],
+      input: commands.joined(separator: "\n") + "\n")
+    try #require(answer.status == 0, "\(tool) \(commands): \(answer.error)")
+    let lines = answer.output.split(separator: "\n")
+    try #require(lines.count == commands.count, "\(tool) \(commands): \(answer.output)")
+    return try zip(commands, lines).map { ("\(tool) \($0)", try Self.objects($1)) }
   }
 
   /// Everything that iproute2 tells of the namespace, for a look before and after.
   func snapshot() throws -> Set<String> {
     var lines: Set<String> = []
-    let addresses = Dictionary(
-      try json("ip link").compactMap { link in
-        (link["ifname"] as? String).map { ($0, link["address"] as? String) }
-      }, uniquingKeysWith: { first, _ in first })
     // Multicast forwarding as text: this iproute2 shows each entry, but not where to.
     for line in try bridge("-d mdb show").split(separator: "\n") where line.contains(" permanent") {
       lines.insert("bridge mdb \(line)")
     }
-    let commands = [
-      "ip -d link", "ip addr", "bridge fdb", "ip neigh show nud permanent", "ip nexthop", "bridge vlan",
-      "bridge vni",
-    ]
-    for line in commands {
-      for var object in try json(line) {
+    let told =
+      try json("ip -d", of: ["link show", "addr show", "neigh show nud permanent", "nexthop show"])
+      + json("bridge", of: ["fdb show", "vlan show", "vni show"])
+    let addresses = Dictionary(
+      told[0].objects.compactMap { link in
+        (link["ifname"] as? String).map { ($0, link["address"] as? String) }
+      }, uniquingKeysWith: { first, _ in first })
+    for (command, objects) in told {
+      for var object in objects {
         // Tunnels that appear everywhere when another test has the kernel load their module.
         if let name = object["ifname"] as? String, Self.fallbackTunnels.contains(name) { continue }
         // What the kernel listens to by itself, which depends on whether the link was ever up.
         let mac = object["mac"] as? String ?? ""
-        if line == "bridge fdb", object["dst"] == nil, mac.hasPrefix("33:33:") || mac.hasPrefix("01:00:5e:") {
-          continue
-        }
+        let isEntry = command == "bridge fdb show"
+        if isEntry, object["dst"] == nil, mac.hasPrefix("33:33:") || mac.hasPrefix("01:00:5e:") { continue }
         // A bridge's own address stands under whichever of its ports had it first.
-        if let bridge = object["master"] as? String, line == "bridge fdb",
-          object["mac"] as? String == addresses[bridge] ?? nil
-        {
+        if isEntry, let bridge = object["master"] as? String, mac == addresses[bridge] ?? nil {
           object["ifname"] = bridge
         }
         let data = try JSONSerialization.data(withJSONObject: Self.stable(object), options: [.sortedKeys])
-        lines.insert("\(line) \(String(decoding: data, as: UTF8.self))")
+        lines.insert("\(command) \(String(decoding: data, as: UTF8.self))")
       }
     }
     return lines
@@ -258,9 +269,10 @@ final class TestNamespace {
 
   /// Two links, one end of each named as said, the other one with a `p` behind; both are up.
   func addVeth(_ name: String, mtu: Int = 1500) throws {
-    try ip("link add \(name) mtu \(mtu) type veth peer name \(name)p mtu \(mtu)")
-    try ip("link set \(name) up")
-    try ip("link set \(name)p up")
+    try batch([
+      "link add \(name) mtu \(mtu) type veth peer name \(name)p mtu \(mtu)", "link set \(name) up",
+      "link set \(name)p up",
+    ])
   }
 
   func socket() throws -> NetlinkSocket { try NetlinkSocket(in: namespace) }
