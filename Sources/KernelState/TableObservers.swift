@@ -4,8 +4,8 @@ import OverlayModel
 
 /// Reads FDB entries, of VXLAN devices and of bridges.
 struct FDBObserver {
-  private(set) var vxlan: [Int32: [FDBEntry]] = [:]
-  private(set) var bridge: [Int32: [BridgeFDBEntry]] = [:]
+  var vxlan: [Int32: [FDBEntry]] = [:]
+  var bridge: [Int32: [BridgeFDBEntry]] = [:]
   private var links: [Int32: LinkState]
   /// The multicast groups of VNIs.
   private var groups: [Int32: [UInt32: IPAddress]] = [:]
@@ -36,7 +36,7 @@ struct FDBObserver {
     let before = self
     var current = self
     try socket.dump(
-      type: RTM_GETNEIGH,
+      type: RTM_GETNEIGH, ahead: true,
       build: { writer in
         var header = ndmsg()
         header.ndm_family = UInt8(PF_BRIDGE)

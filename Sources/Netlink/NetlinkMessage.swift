@@ -27,6 +27,11 @@ public struct NetlinkMessage {
     return AttributeReader(UnsafeRawBufferPointer(rebasing: payload[start...]))
   }
 
+  /// Whether nothing of a dump follows: it is done, or refused.
+  var endsDump: Bool {
+    type == UInt16(NLMSG_DONE) || type == UInt16(NLMSG_ERROR) && failure() != nil
+  }
+
   /// The error in an NLMSG_ERROR or NLMSG_DONE; nil where the code is 0, an acknowledgement.
   /// A message too short to hold a code is an error itself.
   package func failure() -> NetlinkError? {

@@ -36,6 +36,9 @@ public final class NetlinkSocket {
   private static let socketBufferBytes: Int32 = 8 * 1024 * 1024
   /// The kernel answers at once, or after whoever holds its lock: this is only against hanging.
   private static let receiveTimeoutSeconds = 60
+  /// So many datagrams of a dump are received and read in turn, before a thread is worth while that receives the others:
+  /// 256 KiB, or 2,600 FDB entries.
+  private static let turnsBeforeRelay = 8
   /// A dump that others keep disturbing is begun anew so many times.
   private static let dumpAttempts = 20
 
@@ -233,46 +236,52 @@ public final class NetlinkSocket {
   /// Reads a whole table.
   ///
   /// - Parameters:
+  ///   - ahead: whether to receive in a thread of its own, if there is much: for tables that the kernel takes longer
+  ///     to collect than it takes to read them.
   ///   - restart: called before each attempt, to forget what an attempt that others
   ///     disturbed (NLM_F_DUMP_INTR) had brought.
-  ///   - read: called for each object, with a message that is valid only during the call.
+  ///   - read: called for each object, in the caller's thread, with a message that is valid only during the call.
   public func dump(
-    type: Int, build: (inout MessageWriter) -> Void, restart: () -> Void,
+    type: Int, ahead: Bool = false, build: (inout MessageWriter) -> Void, restart: () -> Void,
     read: (NetlinkMessage) -> Void
   ) throws(NetlinkError) {
     for _ in 0..<Self.dumpAttempts {
       restart()
-      if try dumpOnce(type: type, build: build, read: read) { return }
+      if try dumpOnce(type: type, ahead: ahead, build: build, read: read) { return }
     }
     throw NetlinkError(code: EINTR, context: "reading a table that others keep changing")
   }
 
   /// - Returns: false if the dump was disturbed.
   private func dumpOnce(
-    type: Int, build: (inout MessageWriter) -> Void, read: (NetlinkMessage) -> Void
+    type: Int, ahead: Bool, build: (inout MessageWriter) -> Void, read: (NetlinkMessage) -> Void
   ) throws(NetlinkError) -> Bool {
     let batch = MessageBatch()
     batch.append(type: type, flags: Int(NLM_F_DUMP), build: build)
     let number = try transmit(batch)
     var isWhole = true
+    var relay: DatagramRelay?
+    var turns = 0
     while true {
       let datagram: UnsafeRawBufferPointer
       do {
-        datagram = try receive()
+        if ahead, relay == nil, turns >= Self.turnsBeforeRelay {
+          relay = DatagramRelay(socket, sequence: number, roomBytes: Self.receiveBytes)
+        }
+        if let relay { datagram = try relay.next() } else { datagram = try receive() }
       } catch  where error.code == ENOBUFS {
         // What was lost may be part of this dump: read it to its end and begin again.
         isWhole = false
         continue
       }
+      turns += 1
       for message in MessageReader(datagram) where message.sequence == number {
         if message.flags & UInt16(NLM_F_DUMP_INTR) != 0 { isWhole = false }
         switch message.type {
-        case UInt16(NLMSG_DONE):
-          // The kernel reports a dump that it refuses in here, not in an NLMSG_ERROR.
+        case UInt16(NLMSG_DONE), UInt16(NLMSG_ERROR):
+          // The kernel reports a dump that it refuses in the former.
           if let error = message.failure() { throw error }
-          return isWhole
-        case UInt16(NLMSG_ERROR):
-          if let error = message.failure() { throw error }
+          if message.endsDump { return isWhole }
         case UInt16(NLMSG_NOOP): break
         default: read(message)
         }
@@ -299,16 +308,7 @@ public final class NetlinkSocket {
   }
 
   private func receive() throws(NetlinkError) -> UnsafeRawBufferPointer {
-    while true {
-      let count = mnl_socket_recvfrom(socket, receiveBuffer.baseAddress, receiveBuffer.count)
-      if count >= 0 { return UnsafeRawBufferPointer(rebasing: receiveBuffer[0..<count]) }
-      switch errno {
-      case EINTR: continue
-      case EAGAIN:
-        throw NetlinkError(code: ETIMEDOUT, context: "waiting for the kernel's answer")
-      default: throw .last("reading the kernel's answer")
-      }
-    }
+    try receiveDatagram(socket, receiveBuffer)
   }
 
   /// Numbers the messages of a batch and sends them in one datagram.

@@ -8,17 +8,17 @@ import Testing
 
 /// The socket against the kernel itself.
 @Suite struct NetlinkKernelTests {
-  private static let deviceIndex: Int32 = 50
+  static let deviceIndex: Int32 = 50
 
   /// A namespace with a VXLAN device of a known number.
-  private static func host() throws -> TestNamespace {
+  static func host() throws -> TestNamespace {
     let host = try TestNamespace("nl")
     try host.ip(
       "link add vx0 index \(deviceIndex) type vxlan id 100 local 192.0.2.11 dstport 4789 nolearning")
     return host
   }
 
-  private static func mac(_ number: Int) -> [UInt8] {
+  static func mac(_ number: Int) -> [UInt8] {
     [2, 0, 0, 0, UInt8(number >> 8), UInt8(number & 0xff)]
   }
 
@@ -35,7 +35,7 @@ import Testing
     ([192, 0, 2, 12] as [UInt8]).withUnsafeBytes { writer.put(NDA_DST, bytes: $0) }
   }
 
-  private static func add(
+  static func add(
     _ number: Int, device: Int32 = deviceIndex, mac: [UInt8]? = nil, to batch: MessageBatch
   ) {
     batch.append(type: RTM_NEWNEIGH, flags: Int(NLM_F_CREATE | NLM_F_REPLACE), tag: UInt32(1000 + number)) {
@@ -57,7 +57,7 @@ import Testing
     try #require(Mirror(reflecting: socket).children.first { $0.label == "socket" }?.value as? OpaquePointer)
   }
 
-  private static func setReceiveBuffer(_ socket: NetlinkSocket, _ bytes: Int32) throws {
+  static func setReceiveBuffer(_ socket: NetlinkSocket, _ bytes: Int32) throws {
     // The kernel doubles it.
     var half = bytes / 2
     let size = socklen_t(MemoryLayout<Int32>.size)
@@ -121,7 +121,7 @@ import Testing
   /// The longest sentence that the VXLAN driver has.
   private static let longText = "Local interface required for link-local local/remote addresses"
 
-  private static func addRefused(_ number: Int, to batch: MessageBatch) {
+  static func addRefused(_ number: Int, to batch: MessageBatch) {
     batch.append(type: RTM_NEWLINK, flags: Int(NLM_F_CREATE | NLM_F_EXCL), tag: UInt32(number)) { writer in
       writer.put(header: ifinfomsg())
       writer.put(IFLA_IFNAME, "vxfail\(number)")
@@ -211,146 +211,6 @@ import Testing
     } catch let error as NetlinkError {
       #expect(error.code == ENODEV)
     }
-  }
-
-  // MARK: Dumps
-
-  /// - Returns: what the links are called, and how often the dump was begun.
-  private static func linkNames(_ socket: NetlinkSocket) throws -> (names: [String], attempts: Int) {
-    var names: [String] = []
-    var attempts = 0
-    try socket.dump(
-      type: RTM_GETLINK, build: { $0.put(header: ifinfomsg()) },
-      restart: {
-        names = []
-        attempts += 1
-      },
-      read: { message in
-        if let name = message.attributes(after: ifinfomsg.self).first(IFLA_IFNAME)?.string {
-          names.append(name)
-        }
-      })
-    return (names, attempts)
-  }
-
-  private static func dumpNeighbours(_ socket: NetlinkSocket, _ attribute: Int?) throws -> Int {
-    var count = 0
-    try socket.dump(
-      type: RTM_GETNEIGH,
-      build: { writer in
-        var header = ndmsg()
-        header.ndm_family = UInt8(PF_BRIDGE)
-        writer.put(header: header)
-        if let attribute { writer.put(attribute, UInt32(5)) }
-      },
-      restart: { count = 0 },
-      read: { _ in count += 1 })
-    return count
-  }
-
-  /// The kernel says so in the message that ends the dump.
-  @Test func aRefusedDumpThrows() throws {
-    let host = try Self.host()
-    let socket = try host.socket()
-    for _ in 0..<3 {
-      do {
-        _ = try Self.dumpNeighbours(socket, NDA_VNI)
-        Issue.record("the dump was not refused")
-      } catch let error as NetlinkError {
-        #expect(error.code == EINVAL)
-        #expect(error.kernelText?.contains("fdb dump request") == true, "\(error)")
-      }
-      #expect(try Self.dumpNeighbours(socket, nil) >= 0)
-    }
-  }
-
-  @Test func aDumpOfALinkThatIsGoneThrows() throws {
-    let host = try TestNamespace("nl")
-    do {
-      _ = try Self.dumpNeighbours(try host.socket(), NDA_MASTER)
-      Issue.record("no such bridge")
-    } catch let error as NetlinkError {
-      #expect(error.code == ENODEV)
-    }
-  }
-
-  /// Several datagrams long, and complete.
-  @Test func aLongDump() throws {
-    let host = try Self.host()
-    let socket = try host.socket()
-    let batch = MessageBatch()
-    let entries = 5000
-    for number in 0..<entries {
-      Self.add(number, to: batch)
-      if batch.isFull || number == entries - 1 {
-        #expect(try socket.send(batch).isEmpty)
-        batch.removeAll()
-      }
-    }
-    #expect(try Self.dumpNeighbours(socket, nil) == entries)
-    // A small receive buffer makes it longer, not shorter.
-    try Self.setReceiveBuffer(socket, 4608)
-    #expect(try Self.dumpNeighbours(socket, nil) == entries)
-  }
-
-  private final class Stop: Sendable {
-    private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-    func set() { flag.store(true, ordering: .releasing) }
-  }
-
-  /// Links come and go while others look: those that stay are in every result, each once.
-  @Test func dumpsAmongChangesAreComplete() throws {
-    let host = try TestNamespace("nl")
-    let permanent = 60
-    let lines = (0..<permanent).map { "link add stay\($0) type bridge" }.joined(separator: "\n")
-    try #require(try KernelTests.run(["ip", "-n", host.name, "-batch", "-"], input: lines).status == 0)
-    let stop = Stop()
-    let done = DispatchSemaphore(value: 0)
-    let namespace = host.namespace
-    Thread.detachNewThread {
-      defer { done.signal() }
-      guard let socket = try? NetlinkSocket(in: namespace) else { return }
-      let batch = MessageBatch()
-      while !stop.isSet {
-        batch.removeAll()
-        for number in 0..<4 {
-          batch.append(type: RTM_NEWLINK, flags: Int(NLM_F_CREATE | NLM_F_EXCL)) { writer in
-            writer.put(header: ifinfomsg())
-            writer.put(IFLA_IFNAME, "pass\(number)")
-            writer.nest(IFLA_LINKINFO) { $0.put(IFLA_INFO_KIND, "bridge") }
-          }
-        }
-        _ = try? socket.send(batch)
-        batch.removeAll()
-        for number in 0..<4 {
-          batch.append(type: RTM_DELLINK, flags: 0) { writer in
-            writer.put(header: ifinfomsg())
-            writer.put(IFLA_IFNAME, "pass\(number)")
-          }
-        }
-        _ = try? socket.send(batch)
-      }
-    }
-    defer {
-      stop.set()
-      done.wait()
-    }
-    let socket = try host.socket()
-    let expected = Set(["lo"] + (0..<permanent).map { "stay\($0)" })
-    var disturbed = 0
-    var saw = 0
-    // On a busy machine the other thread may not get a turn for long: on until there was a disturbance.
-    var round = 0
-    while round < 300 || (disturbed == 0 || saw == 0) && round < 100_000 {
-      round += 1
-      let (names, attempts) = try Self.linkNames(socket)
-      if attempts > 1 { disturbed += 1 }
-      if names.count > expected.count { saw += 1 }
-      #expect(Set(names).isSuperset(of: expected))
-      #expect(Set(names).count == names.count)
-    }
-    #expect(disturbed > 0 && saw > 0, "nothing was disturbed: \(disturbed), \(saw)")
   }
 
   // MARK: Stale answers
