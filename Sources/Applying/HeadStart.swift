@@ -16,30 +16,54 @@ public final class HeadStart: Sendable {
     let state: HostState
   }
 
+  /// The thread's.
+  private struct Sockets: @unchecked Sendable {
+    let socket: NetlinkSocket
+    let listener: NetlinkSocket
+  }
+
   private let reading = Mutex<Reading?>(nil)
   private let done = DispatchSemaphore(value: 0)
+  /// Left to whoever waits for the rest: while documents are read there is no processor for a third thread on a small
+  /// host, and the FDB takes longest.
+  private let neighbours: NeighbourReading?
 
   /// Begins to read; what goes wrong is left to whoever looks again, to be told of.
   public init(in namespace: NetworkNamespace) {
+    guard let socket = try? NetlinkSocket(in: namespace),
+      let listener = try? socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)]),
+      let neighbours = try? NeighbourReading(socket)
+    else {
+      neighbours = nil
+      done.signal()
+      return
+    }
+    self.neighbours = neighbours
+    let sockets = Sockets(socket: socket, listener: listener)
     Thread.detachNewThread { [self] in
       defer { done.signal() }
-      guard let socket = try? NetlinkSocket(in: namespace),
-        let listener = try? socket.sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)]),
-        let state = try? HostObserver(socket).observe(ObservationScope(.owned))
-      else { return }
-      reading.withLock { $0 = Reading(listener: listener, state: state) }
+      let observer = HostObserver(sockets.socket)
+      guard let state = try? observer.observe(ObservationScope(.owned), neighbours: neighbours) else {
+        return
+      }
+      reading.withLock { $0 = Reading(listener: sockets.listener, state: state) }
     }
+  }
+
+  private func awaitThread() {
+    neighbours?.readIfNobodyDoes()
+    done.wait()
   }
 
   /// Waits until the reading is done, or has failed.
   package func awaitReading() {
-    done.wait()
+    awaitThread()
     done.signal()
   }
 
   /// What was read, and the socket that has listened since; nil if that failed. To be called once.
   func take() -> (state: HostState, listener: NetlinkSocket)? {
-    done.wait()
+    awaitThread()
     return reading.withLock { reading in
       defer { reading = nil }
       return reading.map { ($0.state, $0.listener) }

@@ -38,9 +38,10 @@ public struct HostObserver {
   /// - Parameters:
   ///   - known: where FDB and neighbour entries are known, for the rest alone to be read: these.
   ///   - isStale: of which links they are read all the same.
+  ///   - reading: where somebody may read the neighbours meanwhile.
   public func observe(
     _ scope: ObservationScope, knowing known: HostState? = nil,
-    except isStale: (LinkState) -> Bool = { _ in false }
+    except isStale: (LinkState) -> Bool = { _ in false }, neighbours reading: NeighbourReading? = nil
   ) throws(NetlinkError) -> HostState {
     let links = try LinkObserver.observe(socket)
     var byIndex = Dictionary(links.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
@@ -58,8 +59,12 @@ public struct HostObserver {
       }
       try reread(byIndex.values.filter(isStale), scope, &byIndex)
     } else {
-      // Where no other socket is to be had, one after the other.
-      let reading = try? NeighbourReading(socket)
+      var reading = reading
+      if reading == nil {
+        // Where no other socket is to be had, one after the other.
+        reading = try? NeighbourReading(socket)
+        reading?.begin()
+      }
       try readFDB(scope, &byIndex)
       let neighbours: [Int32: [Neighbour]]
       if let reading {
@@ -200,11 +205,15 @@ public struct HostObserver {
   private func readFDB(_ scope: ObservationScope, _ links: inout [Int32: LinkState]) throws(NetlinkError) {
     let (bridges, devices) = holders(scope, links)
     let covered = Set(bridges.map(\.name))
-    let entries = try dumpFDB(
+    var entries = try dumpFDB(
       bridges.map { .bridge($0.index) }
         + devices.filter { $0.bridge.map { covered.contains($0) } != true }.map { .device($0.index) }, links)
-    for link in bridges { links[link.index]?.bridgeFDB = sorted(entries.bridge[link.index]) }
-    for link in devices { links[link.index]?.fdb = sorted(entries.vxlan[link.index]) }
+    for link in bridges {
+      links[link.index]?.bridgeFDB = sorted(entries.bridge.removeValue(forKey: link.index) ?? [])
+    }
+    for link in devices {
+      links[link.index]?.fdb = sorted(entries.vxlan.removeValue(forKey: link.index) ?? [])
+    }
   }
 
   /// Reads FDB and neighbour entries of a few links, where those of the others are known; with a port go the entries
@@ -222,13 +231,13 @@ public struct HostObserver {
       return !covered.contains(bridge)
     }
     let present = Set(links.values.map(\.name))
-    let entries = try dumpFDB(
+    var entries = try dumpFDB(
       staleBridges.map { .bridge($0.index) } + ports.map { .device($0.index) }, links)
     for link in devices where names.contains(link.name) {
-      links[link.index]?.fdb = sorted(entries.vxlan[link.index])
+      links[link.index]?.fdb = sorted(entries.vxlan.removeValue(forKey: link.index) ?? [])
     }
     for bridge in bridges {
-      let fresh = entries.bridge[bridge.index] ?? []
+      let fresh = entries.bridge.removeValue(forKey: bridge.index) ?? []
       if covered.contains(bridge.name) {
         links[bridge.index]?.bridgeFDB = sorted(fresh)
       } else if ports.contains(where: { $0.bridge == bridge.name }) {
@@ -260,12 +269,17 @@ public struct HostObserver {
     return observer
   }
 
-  private func sorted<Entry: TableEntry>(_ entries: [Entry]?) -> [Entry] {
-    deduplicated((entries ?? []).sorted(by: Entry.precedes))
+  /// In place: there may be a hundred thousand.
+  private func sorted<Entry: TableEntry>(_ entries: consuming [Entry]) -> [Entry] {
+    entries.sort(by: Entry.precedes)
+    return deduplicated(entries)
   }
 
   /// The kernel walks the FDB without a lock that lasts: an entry may come twice.
   private func deduplicated<Entry: TableEntry>(_ sorted: [Entry]) -> [Entry] {
+    guard zip(sorted, sorted.dropFirst()).contains(where: { $0.hasSameIdentity(as: $1) }) else {
+      return sorted
+    }
     var result: [Entry] = []
     result.reserveCapacity(sorted.count)
     for entry in sorted {
