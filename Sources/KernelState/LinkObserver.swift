@@ -23,7 +23,7 @@ public struct LinkObserver {
   public static func observe(_ socket: NetlinkSocket) throws(NetlinkError) -> [LinkState] {
     var observer = LinkObserver()
     try socket.dump(
-      type: RTM_GETLINK,
+      type: RTM_GETLINK, ahead: true,
       build: { writer in
         writer.put(header: ifinfomsg())
         // Counters are a fifth of each message, and nothing here wants them.

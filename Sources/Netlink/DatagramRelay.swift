@@ -6,8 +6,8 @@ import Foundation
 /// The kernel collects the next 32 KiB of a table when those before are fetched, in the thread that fetches them, and
 /// would else wait while they are read.
 final class DatagramRelay: @unchecked Sendable {
-  /// So many datagrams may be there unread: the reader has to wait for a processor now and then, a thirtieth of a second,
-  /// and the kernel is not to wait for that. Rooms are made as they are needed.
+  /// So many datagrams may be there unread, in 2 MiB: the reader has to wait for a processor now and then, and the kernel
+  /// is not to wait for that. Rooms are made as they are needed.
   private static let roomLimit = 64
 
   private let socket: OpaquePointer

@@ -37,7 +37,7 @@ public final class NetlinkSocket {
   /// The kernel answers at once, or after whoever holds its lock: this is only against hanging.
   private static let receiveTimeoutSeconds = 60
   /// So many datagrams of a dump are received and read in turn, before a thread is worth while that receives the others:
-  /// 256 KiB, or 2,600 FDB entries.
+  /// 256 KiB, or 3,800 FDB entries, or 130 links.
   private static let turnsBeforeRelay = 8
   /// A dump that others keep disturbing is begun anew so many times.
   private static let dumpAttempts = 20
@@ -236,8 +236,7 @@ public final class NetlinkSocket {
   /// Reads a whole table.
   ///
   /// - Parameters:
-  ///   - ahead: whether to receive in a thread of its own, if there is much: for tables that the kernel takes longer
-  ///     to collect than it takes to read them.
+  ///   - ahead: whether to receive in a thread of its own, if there is much: for tables that may be large.
   ///   - restart: called before each attempt, to forget what an attempt that others
   ///     disturbed (NLM_F_DUMP_INTR) had brought.
   ///   - read: called for each object, in the caller's thread, with a message that is valid only during the call.

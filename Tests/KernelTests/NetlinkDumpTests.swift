@@ -135,7 +135,7 @@ extension NetlinkKernelTests {
   @Test(arguments: [false, true]) func aDumpOfWhichSomethingIsLostIsReadAnew(_ ahead: Bool) throws {
     let host = try Self.host()
     // More than the receiving thread can be ahead.
-    let entries = 40_000
+    let entries = 60_000
     try Self.fill(host, 0..<entries)
     let socket = try host.socket().sibling(listeningTo: [Int32(RTNLGRP_NEIGH.rawValue)])
     try Self.setReceiveBuffer(socket, 4608)
