@@ -8,17 +8,21 @@ import Testing
 
 /// Whole tables.
 extension NetlinkKernelTests {
+  /// - Parameter eachOfFirst: called with each link of the first attempt.
   /// - Returns: what the links are called, and how often the dump was begun.
-  static func linkNames(_ socket: NetlinkSocket) throws -> (names: [String], attempts: Int) {
+  static func linkNames(
+    _ socket: NetlinkSocket, ahead: Bool = false, eachOfFirst: () -> Void = {}
+  ) throws -> (names: [String], attempts: Int) {
     var names: [String] = []
     var attempts = 0
     try socket.dump(
-      type: RTM_GETLINK, build: { $0.put(header: ifinfomsg()) },
+      type: RTM_GETLINK, ahead: ahead, build: { $0.put(header: ifinfomsg()) },
       restart: {
         names = []
         attempts += 1
       },
       read: { message in
+        if attempts == 1 { eachOfFirst() }
         if let name = message.attributes(after: ifinfomsg.self).first(IFLA_IFNAME)?.string {
           names.append(name)
         }
@@ -26,10 +30,13 @@ extension NetlinkKernelTests {
     return (names, attempts)
   }
 
-  static func dumpNeighbours(
-    _ socket: NetlinkSocket, _ attribute: Int?, ahead: Bool = false
-  ) throws -> Int {
-    var count = 0
+  /// The MAC address of each FDB entry.
+  ///
+  /// - Parameter attribute: goes with the request, with a number that stands for nothing.
+  private static func dumpFDB(
+    _ socket: NetlinkSocket, _ attribute: Int? = nil, ahead: Bool, restart: () -> Void,
+    read: ([UInt8]) -> Void
+  ) throws {
     try socket.dump(
       type: RTM_GETNEIGH, ahead: ahead,
       build: { writer in
@@ -38,26 +45,19 @@ extension NetlinkKernelTests {
         writer.put(header: header)
         if let attribute { writer.put(attribute, UInt32(5)) }
       },
-      restart: { count = 0 },
-      read: { _ in count += 1 })
-    return count
-  }
-
-  /// The MAC address of each FDB entry.
-  private static func dumpFDB(
-    _ socket: NetlinkSocket, ahead: Bool, restart: () -> Void, read: ([UInt8]) -> Void
-  ) throws {
-    try socket.dump(
-      type: RTM_GETNEIGH, ahead: ahead,
-      build: { writer in
-        var header = ndmsg()
-        header.ndm_family = UInt8(PF_BRIDGE)
-        writer.put(header: header)
-      },
       restart: restart,
       read: { message in
         if let mac = message.attributes(after: ndmsg.self).first(NDA_LLADDR) { read(Array(mac.payload)) }
       })
+  }
+
+  /// - Returns: how many FDB entries there are.
+  static func dumpNeighbours(
+    _ socket: NetlinkSocket, _ attribute: Int?, ahead: Bool = false
+  ) throws -> Int {
+    var count = 0
+    try dumpFDB(socket, attribute, ahead: ahead, restart: { count = 0 }, read: { _ in count += 1 })
+    return count
   }
 
   /// The kernel says so in the message that ends the dump.
@@ -161,6 +161,25 @@ extension NetlinkKernelTests {
     #expect(attempts > 1)
     #expect(macs == Set((0..<entries + 1_000).map { Self.mac($0) }))
     #expect(try Self.linkNames(socket).names.sorted() == ["lo", "vx0"])
+  }
+
+  /// A link comes while the first datagram is read: the kernel says so in those that follow.
+  @Test(arguments: [false, true]) func aDisturbedDumpIsBegunAnew(_ ahead: Bool) throws {
+    let host = try TestNamespace("nl")
+    // Enough that the receiving thread comes into it.
+    let names = (0..<300).map { "vx\($0)" }
+    let lines = names.enumerated().map { "link add \($1) type vxlan id \($0 + 1) dstport 4789" }
+      .joined(separator: "\n")
+    try #require(try KernelTests.run(["ip", "-n", host.name, "-batch", "-"], input: lines).status == 0)
+    let socket = try host.socket()
+    var status: Int32?
+    let (found, attempts) = try Self.linkNames(socket, ahead: ahead) {
+      guard status == nil else { return }
+      status = (try? host.run(["ip", "link", "add", "late", "type", "bridge"]))?.status ?? -1
+    }
+    #expect(status == 0)
+    #expect(attempts == 2)
+    #expect(found.sorted() == (["lo", "late"] + names).sorted())
   }
 
   private final class Stop: Sendable {
